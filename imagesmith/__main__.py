@@ -1,0 +1,5 @@
+"""`python -m imagesmith`."""
+
+from imagesmith.cli import main
+
+main()

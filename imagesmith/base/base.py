@@ -1,0 +1,23 @@
+"""What a base is: the layers below the release, and what its own image says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imagesmith.layer.layer import Layer
+from imagesmith.oci.spec import Platform
+
+__all__ = ["Base"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Layers bottom to top, the base's own environment, and a word on what it is."""
+
+    layers: tuple[Layer, ...]
+    platform: Platform
+    description: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,127 @@
+"""The minimal base: what a release needs of a Linux system, and nothing else.
+
+Two layers. `system` is the same for every release over one sysroot: a shell with the tools that
+the release's scripts call, CA certificates, time zones, users. `libraries` is the loader and the
+shared libraries that the release's ELF files need, and theirs. Both bring the records of the
+packages that their files came from.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from imagesmith.base.dpkg import package_records
+from imagesmith.base.elf import Elf, read_elf
+from imagesmith.base.libraries import gather
+from imagesmith.base.sysroot import Sysroot
+from imagesmith.errors import BaseError
+from imagesmith.layer.member import Content, FileMember, FolderMember, LinkMember, Member
+from imagesmith.layer.split import Group, LayerPlan, Piece
+
+__all__ = ["plan_minimal"]
+
+BUSYBOX = "/bin/busybox"
+TOOLS = tuple(
+    "[ ash awk base64 basename cat chgrp chmod chown clear cp cut date dd df diff dirname du echo "
+    "env expr false find free grep gunzip gzip head hexdump hostname id install ip kill less ln "
+    "ls md5sum mkdir mkfifo mktemp more mv nc netstat nproc nslookup od paste pgrep ping pkill "
+    "printenv printf ps pwd readlink realpath rm rmdir sed seq sh sha256sum sleep sort split stat "
+    "stty tail tar tee test timeout top touch tr true tty uname uniq unzip uptime vi wc wget which "
+    "whoami xargs yes".split()
+)
+"""The commands of busybox that an image offers."""
+
+NEEDED_TOOLS = tuple(
+    "sh awk basename cat cut dd dirname env grep hostname id ln ls mkdir mktemp mv od printf ps "
+    "readlink rm sed sleep tail tr".split()
+)
+"""The commands that the scripts of mix, relx and ERTS call, where there is no busybox."""
+
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+ZONES = "/usr/share/zoneinfo"
+ZONE_COPIES = ("posix", "right")
+MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+
+USERS = """\
+root:x:0:0:root:/root:/bin/sh
+nobody:x:65534:65534:nobody:/nonexistent:/bin/false
+nonroot:x:65532:65532:nonroot:/home/nonroot:/bin/false
+"""
+GROUPS = "root:x:0:\nnogroup:x:65534:\nnonroot:x:65532:\n"
+NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
+
+
+def plan_minimal(sysroot: Sysroot, files: Mapping[str, Elf]) -> list[LayerPlan]:
+    """The layers below a release whose ELF files are `files`, by absolute path in the image.
+
+    Raises BaseError if the sysroot lacks what the release needs.
+    """
+    shell = _shell(sysroot)
+    programs = {f"/{member.path}" for member in shell if isinstance(member, FileMember)}
+    tools = gather(sysroot, {path: elf for path in programs if (elf := _elf(sysroot, path))})
+    libraries = gather(sysroot, files)
+    needed = tools.members | libraries.members
+    system = [*_etc(sysroot), *_folders(sysroot), *shell, *sysroot.below(ZONES, ZONE_COPIES)]
+    zone = sysroot.resolve(f"{ZONES}/UTC")
+    return [
+        _plan(sysroot, "system", system, programs | ({zone[0]} if zone else set())),
+        _plan(sysroot, "libraries", needed.values(), tools.taken | libraries.taken),
+    ]
+
+
+def _plan(
+    sysroot: Sysroot, name: str, members: Iterable[Member], taken: Collection[str]
+) -> LayerPlan:
+    held = {m.path: m for m in (*members, *package_records(sysroot, taken))}
+    return LayerPlan(Group.BASE, name, "", (Piece.of(Group.BASE, name, held.values()),))
+
+
+def _shell(sysroot: Sysroot) -> list[Member]:
+    """Busybox with a link for each command, or else the sysroot's own tools."""
+    busybox = sysroot.members(BUSYBOX)
+    if busybox:
+        program = busybox[-1]
+        folder, name = posixpath.split(program.path)
+        binary = program.content.read() if isinstance(program, FileMember) else b""
+        # Its table of applets is a run of names with a zero byte after each.
+        offered = [tool for tool in TOOLS if f"\0{tool}\0".encode() in binary]
+        return [*busybox, *(LinkMember(f"{folder}/{tool}", name) for tool in offered)]
+    found: list[Member] = []
+    for tool in NEEDED_TOOLS:
+        members = sysroot.members(f"/bin/{tool}") or sysroot.members(f"/usr/bin/{tool}")
+        if not members:
+            raise BaseError(
+                f"sysroot {sysroot.root}: the release's scripts need a shell and tools, but there "
+                f"is neither busybox nor {tool}",
+                hint="Install busybox-static in it (Debian: `apt-get install busybox-static`).",
+            )
+        found += members
+    return found
+
+
+def _etc(sysroot: Sysroot) -> Iterator[Member]:
+    for path, text in {
+        "etc/passwd": USERS,
+        "etc/group": GROUPS,
+        "etc/nsswitch.conf": NSSWITCH,
+    }.items():
+        yield FileMember(path, Content.of_bytes(text.encode()))
+    for path in (CERTIFICATES, "/etc/os-release"):
+        yield from sysroot.members(path) or ()
+
+
+def _folders(sysroot: Sysroot) -> Iterator[Member]:
+    yield FolderMember("home/nonroot")
+    yield FolderMember("run")
+    yield FolderMember("tmp", 0o1777)
+    for name in MERGED:
+        yield from (sysroot.resolve(f"/{name}") or ("", []))[1]
+
+
+def _elf(sysroot: Sysroot, path: str) -> Elf | None:
+    """A program's ELF header; None for a script."""
+    with sysroot.open(path) as file:
+        if file.read(4) != b"\x7fELF":
+            return None
+        return read_elf(file, f"{sysroot.root}: {path}")

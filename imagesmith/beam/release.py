@@ -1,0 +1,237 @@
+"""A release, as `mix release` leaves it: which applications it runs, and where they lie.
+
+    bin/  erts-VSN/  lib/APP-VSN/{ebin,priv}/  releases/{COOKIE,start_erl.data,VSN/}
+
+`releases/start_erl.data` names the current version, `releases/VSN/NAME.rel` lists its
+applications (OTP: `rel(4)`). Nothing else in `lib/` belongs to it: `mix release --overwrite`
+leaves the applications of older versions lying about.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+
+from imagesmith.beam.origin import Origin, Project, Verdict, origins
+from imagesmith.beam.term import Atom, Term, text
+from imagesmith.beam.terms import consult
+from imagesmith.beam.tree import File, Tree, check_links
+from imagesmith.errors import ReleaseError, TermError, UsageError
+
+__all__ = ["Application", "Release", "read_release"]
+
+START_DATA = "releases/start_erl.data"
+REBUILD = "Build the release anew: `MIX_ENV=prod mix release --overwrite`."
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application of a release; `folder` is relative to the release's root."""
+
+    name: str
+    version: str
+    folder: str
+    modules: tuple[str, ...]
+    requires: tuple[str, ...]
+    verdict: Verdict
+
+    @property
+    def origin(self) -> Origin:
+        """Who makes it."""
+        return self.verdict.origin
+
+    @property
+    def resource_file(self) -> str:
+        """The path of its `.app` file."""
+        return f"{self.folder}/ebin/{self.name}.app"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release in its tree; applications are in the order of its `.rel` file."""
+
+    name: str
+    version: str
+    erts_version: str
+    applications: tuple[Application, ...]
+    tree: Tree
+
+    @property
+    def folder(self) -> str:
+        """The folder of this version's boot and configuration files."""
+        return f"releases/{self.version}"
+
+    @property
+    def erts_folder(self) -> str:
+        """The folder of the runtime system."""
+        return f"erts-{self.erts_version}"
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that belongs to the release: not what older versions left behind."""
+        folders = {self.erts_folder, *(app.folder for app in self.applications)}
+
+        def belongs(path: str) -> bool:
+            parts = path.split("/", 2)
+            if parts[0] == "lib":
+                return "/".join(parts[:2]) in folders
+            if parts[0] == "releases" and len(parts) == 3:
+                return parts[1] == self.version
+            return parts[0] in folders or not parts[0].startswith("erts-")
+
+        return tuple(path for path in self.tree.entries if belongs(path))
+
+
+BARE_RELEASES = frozenset({"start_clean.rel", "start_sasl.rel", "no_dot_erlang.rel"})
+
+
+def read_release(
+    tree: Tree, *, own: Collection[str] = (), project: Project | None = None
+) -> Release:
+    """Read the release in `tree`; `own` and `project` tell whose its applications are.
+
+    Raises UsageError if there is no release, ReleaseError if it is broken or incomplete.
+    """
+    erts_version, version = _current(tree)
+    rel = _rel_file(tree, version)
+    name, listed = _read_rel(tree, rel, version)
+    if not any(path.startswith(f"erts-{erts_version}/bin/") for path in tree.entries):
+        raise ReleaseError(
+            f"{tree.name}: there is no runtime system: erts-{erts_version}/bin is missing",
+            hint="A release needs its own ERTS here: remove `include_erts: false` from mix.exs.",
+        )
+    resources = [_read_resource(tree, rel, app, vsn) for app, vsn in listed]
+    verdicts = origins({found.name: found.requires for found in resources}, own, project)
+    applications = tuple(
+        Application(
+            found.name,
+            found.version,
+            found.folder,
+            found.modules,
+            found.requires,
+            verdicts[found.name],
+        )
+        for found in resources
+    )
+    release = Release(name, version, erts_version, applications, tree)
+    check_links(tree, iter(release.paths))
+    return release
+
+
+@dataclass(frozen=True, slots=True)
+class _Resource:
+    """What an application's `.app` file says (OTP: app(4))."""
+
+    name: str
+    version: str
+    folder: str
+    modules: tuple[str, ...]
+    requires: tuple[str, ...]
+
+
+def _current(tree: Tree) -> tuple[str, str]:
+    """The versions of ERTS and of the release that `start_erl.data` names."""
+    if START_DATA not in tree.entries:
+        raise UsageError(
+            f"{tree.name}: this is no release: it has no {START_DATA}",
+            hint="Name the folder that `mix release` printed, such as _build/prod/rel/NAME.",
+        )
+    words = tree.read(START_DATA).decode("utf-8", errors="replace").split()
+    if len(words) != 2:
+        raise ReleaseError(
+            f"{tree.name}: {START_DATA} must hold the versions of ERTS and of the release, "
+            f"but holds {' '.join(words)[:80]!r}",
+            hint=REBUILD,
+        )
+    return words[0], words[1]
+
+
+def _rel_file(tree: Tree, version: str) -> str:
+    """The one `.rel` of the version; `start_clean.rel` and the like boot no application."""
+    folder = f"releases/{version}"
+    found = [
+        path
+        for path in tree.entries
+        if posixpath.dirname(path) == folder
+        and path.endswith(".rel")
+        and posixpath.basename(path) not in BARE_RELEASES
+    ]
+    if len(found) != 1:
+        problem = "has no .rel file" if not found else f"has several: {', '.join(found)}"
+        raise ReleaseError(f"{tree.name}: {folder} {problem}", hint=REBUILD)
+    return found[0]
+
+
+def _read_rel(tree: Tree, path: str, version: str) -> tuple[str, list[tuple[str, str]]]:
+    """The release's name, and its applications as `(name, version)` (OTP: rel(4))."""
+    shape = "{release, {Name, Vsn}, {erts, Vsn}, [{Application, Vsn}]}"
+    match _consult_one(tree, path):
+        case (tag, (name, vsn), (_, _), list(applications)) if tag == Atom("release"):
+            found = _string(tree, path, vsn)
+        case _:
+            raise _broken(tree, path, shape)
+    if found != version:
+        raise ReleaseError(
+            f"{tree.name}: {path} is of version {found}, but {START_DATA} names {version}",
+            hint=REBUILD,
+        )
+    listed: list[tuple[str, str]] = []
+    for application in applications:
+        match application:
+            case (Atom() as app, vsn, *_):
+                listed.append((str(app), _string(tree, path, vsn)))
+            case _:
+                raise _broken(tree, path, shape)
+    return _string(tree, path, name), listed
+
+
+def _read_resource(tree: Tree, rel: str, name: str, version: str) -> _Resource:
+    folder = f"lib/{name}-{version}"
+    path = f"{folder}/ebin/{name}.app"
+    if not isinstance(tree.entries.get(path), File):
+        raise ReleaseError(
+            f"{tree.name}: the application {name} {version}, which {rel} lists, is missing: "
+            f"there is no {path}",
+            hint=REBUILD,
+        )
+    match _consult_one(tree, path):
+        case (tag, Atom(), list(pairs)) if tag == Atom("application"):
+            keys = {pair[0]: pair[1] for pair in pairs if isinstance(pair, tuple)}
+        case _:
+            raise _broken(tree, path, "{application, Name, [{Key, Value}]}")
+    return _Resource(
+        name,
+        version,
+        folder,
+        _atoms(keys.get(Atom("modules"))),
+        _atoms(keys.get(Atom("applications"))) + _atoms(keys.get(Atom("included_applications"))),
+    )
+
+
+def _consult_one(tree: Tree, path: str) -> Term:
+    try:
+        terms = consult(tree.read(path))
+    except TermError as error:
+        raise ReleaseError(f"{tree.name}: {path}:{error.message}", hint=REBUILD) from None
+    if len(terms) != 1:
+        raise _broken(tree, path, "one term")
+    return terms[0]
+
+
+def _string(tree: Tree, path: str, term: Term) -> str:
+    try:
+        return text(term)
+    except TermError:
+        raise _broken(tree, path, "a string where a name or version stands") from None
+
+
+def _broken(tree: Tree, path: str, expected: str) -> ReleaseError:
+    return ReleaseError(f"{tree.name}: {path} is broken: it should hold {expected}", hint=REBUILD)
+
+
+def _atoms(term: Term | None) -> tuple[str, ...]:
+    if not isinstance(term, list):
+        return ()
+    return tuple(str(item) for item in term if isinstance(item, Atom))

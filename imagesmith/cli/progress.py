@@ -1,0 +1,107 @@
+"""What a build tells while it works and when it is done; all of it goes to stderr.
+
+`tty` is a table at the end, `plain` a line for each layer as it is made, `json` the same as JSON
+objects, `quiet` nothing but warnings.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagesmith.image.image import Image
+    from imagesmith.layer.layer import Layer
+
+__all__ = ["Progress", "ProgressMode"]
+
+
+class ProgressMode(StrEnum):
+    """The values of `--progress`."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    TTY = "tty"
+    JSON = "json"
+    QUIET = "quiet"
+
+
+class Progress:
+    """Tells of one build."""
+
+    def __init__(self, mode: ProgressMode) -> None:
+        if mode is ProgressMode.AUTO:
+            mode = ProgressMode.TTY if sys.stderr.isatty() else ProgressMode.PLAIN
+        self.mode = mode
+
+    def note(self, text: str) -> None:
+        """Say something that the user should know, though the build goes on."""
+        self._say({"note": text}, f"imagesmith: {text}")
+
+    def warn(self, text: str) -> None:
+        """Say something that the user has to know, even of a quiet build."""
+        if self.mode is ProgressMode.JSON:
+            self._say({"warning": text}, "")
+        else:
+            sys.stderr.write(f"imagesmith: warning: {text}\n")
+
+    def layer(self, layer: Layer) -> None:
+        """A layer is there."""
+        if self.mode is not ProgressMode.TTY:
+            at = layer.descriptor
+            self._say(
+                _document(layer),
+                f"{layer.group:<12} {layer.name:<28} {_size(at.size):>9}  {at.digest}",
+            )
+
+    def image(self, image: Image, base: str) -> None:
+        """The image is complete, though nowhere yet."""
+        summary = (
+            f"{image.name} {image.version}: {len(image.layers)} layers, "
+            f"{_size(image.size)} compressed, base {base}"
+        )
+        if self.mode is ProgressMode.TTY:
+            _table(image.layers)
+        self._say({"image": image.name, "digest": image.digest, "bytes": image.size}, summary)
+
+    def _say(self, document: dict[str, object], text: str) -> None:
+        if self.mode is ProgressMode.JSON:
+            sys.stderr.write(json.dumps(document) + "\n")
+        elif self.mode is not ProgressMode.QUIET:
+            sys.stderr.write(text + "\n")
+
+
+def _document(layer: Layer) -> dict[str, object]:
+    return {
+        "layer": layer.name,
+        "group": layer.group,
+        "digest": layer.descriptor.digest,
+        "diff_id": layer.diff_id,
+        "key": layer.key,
+        "bytes": layer.descriptor.size,
+    }
+
+
+def _table(layers: Sequence[Layer]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("group", style="cyan", no_wrap=True)
+    table.add_column("layer")
+    table.add_column("compressed", justify="right", no_wrap=True)
+    table.add_column("digest", style="dim", no_wrap=True)
+    for layer in layers:
+        short = layer.descriptor.digest[:19]
+        table.add_row(layer.group, layer.name, _size(layer.descriptor.size), short)
+    Console(stderr=True, highlight=False, markup=False).print(table)
+
+
+def _size(size: int) -> str:
+    """Bytes as people read them, in powers of ten, as registries bill them."""
+    if size < 1_000_000:
+        return f"{size / 1000:.1f} kB"
+    return f"{size / 1_000_000:.2f} MB"

@@ -1,0 +1,1 @@
+"""Engines deliver a finished image to where the user wants it."""

@@ -1,0 +1,74 @@
+"""The embedded engine: pure Python, no daemon, no root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import IO
+
+from imagesmith.docker.reference import Reference
+from imagesmith.engine.engine import (
+    ArchiveOutput,
+    Delivery,
+    LayoutOutput,
+    LoadOutput,
+    Output,
+)
+from imagesmith.oci.archive import DockerImage, write_archive, write_archive_file
+from imagesmith.oci.layout import REF_NAME, Source, write_layout
+from imagesmith.oci.spec import Descriptor
+
+__all__ = ["EmbeddedEngine"]
+
+CONTAINERD_NAME = "io.containerd.image.name"
+"""The full reference in an index; BuildKit's exporters write it, containerd's importer reads it."""
+
+Load = Callable[[Callable[[IO[bytes]], None]], None]
+
+
+class EmbeddedEngine:
+    """Writes an OCI layout or archive itself; `load` hands an archive to a Docker."""
+
+    name = "embedded"
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+
+    def deliver(self, deliveries: Sequence[Delivery], output: Output) -> list[str]:
+        """See Engine."""
+        blobs = _blobs(deliveries)
+        manifests = [item for delivery in deliveries for item in _manifests(delivery)]
+        images = [_docker_image(delivery) for delivery in deliveries]
+        match output:
+            case LayoutOutput(path):
+                write_layout(path, blobs, manifests)
+                return [f"{path}@{delivery.image.digest}" for delivery in deliveries]
+            case ArchiveOutput(path, docker):
+                write_archive_file(path, blobs, manifests, images if docker else ())
+                return [f"{path}@{delivery.image.digest}" for delivery in deliveries]
+            case LoadOutput():
+                self._load(lambda to: write_archive(to, blobs, manifests, images))
+                return [f"{delivery.tags[0]}@{delivery.image.digest}" for delivery in deliveries]
+
+
+def _blobs(deliveries: Sequence[Delivery]) -> list[Source]:
+    """The blobs of all images, each once: releases of one umbrella share most layers."""
+    found = {blob.descriptor.digest: blob for item in deliveries for blob in item.image.blobs()}
+    return list(found.values())
+
+
+def _manifests(delivery: Delivery) -> list[Descriptor]:
+    """An entry of the index for each tag."""
+    return [
+        replace(
+            delivery.image.descriptor,
+            annotations={REF_NAME: reference.tag, CONTAINERD_NAME: reference.full},
+        )
+        for reference in map(Reference.parse, delivery.tags)
+    ]
+
+
+def _docker_image(delivery: Delivery) -> DockerImage:
+    image = delivery.image
+    layers = [layer.descriptor.digest for layer in image.layers]
+    return DockerImage(image.config_descriptor.digest, layers, delivery.tags)

@@ -1,0 +1,1 @@
+"""Release, recipe and base become an image: its layers, its configuration, its manifest."""

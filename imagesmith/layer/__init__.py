@@ -1,0 +1,5 @@
+"""From a release to layers: which files go together, what identifies them, how they are written.
+
+`split` groups the release's files, `key` names each group by what the BEAM will execute, `tar` and
+`gzip` write it, and `build` puts the three together.
+"""
