@@ -40,6 +40,13 @@ NEEDED_TOOLS = tuple(
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 ZONES = "/usr/share/zoneinfo"
+TERMINALS = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
+TERMINAL_NAMES = tuple(
+    "ansi dumb linux rxvt rxvt-256color rxvt-unicode rxvt-unicode-256color screen screen-256color "
+    "tmux tmux-256color vt100 vt220 xterm xterm-256color xterm-color".split()
+)
+"""Without an entry for its terminal, `bin/NAME remote` is silently a shell on a node of its own."""
+
 ZONE_COPIES = ("posix", "right")
 MERGED = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 
@@ -62,7 +69,13 @@ def plan_minimal(sysroot: Sysroot, files: Mapping[str, Elf]) -> list[LayerPlan]:
     tools = gather(sysroot, {path: elf for path in programs if (elf := _elf(sysroot, path))})
     libraries = gather(sysroot, files)
     needed = tools.members | libraries.members
-    system = [*_etc(sysroot), *_folders(sysroot), *shell, *sysroot.below(ZONES, ZONE_COPIES)]
+    system = [
+        *_etc(sysroot),
+        *_folders(sysroot),
+        *shell,
+        *_terminals(sysroot),
+        *sysroot.below(ZONES, ZONE_COPIES),
+    ]
     zone = sysroot.resolve(f"{ZONES}/UTC")
     return [
         _plan(sysroot, "system", system, programs | ({zone[0]} if zone else set())),
@@ -109,6 +122,13 @@ def _etc(sysroot: Sysroot) -> Iterator[Member]:
         yield FileMember(path, Content.of_bytes(text.encode()))
     for path in (CERTIFICATES, "/etc/os-release"):
         yield from sysroot.members(path) or ()
+
+
+def _terminals(sysroot: Sysroot) -> Iterator[Member]:
+    """The terminfo entries of common terminals (terminfo(5): DIRECTORY/FIRST LETTER/NAME)."""
+    for folder in TERMINALS:
+        for name in TERMINAL_NAMES:
+            yield from sysroot.members(f"{folder}/{name[0]}/{name}") or ()
 
 
 def _folders(sysroot: Sysroot) -> Iterator[Member]:

@@ -67,7 +67,7 @@ def canonical(data: bytes, keep: Collection[bytes] = ()) -> bytes:
             found[b"Attr"] = _without_build_paths(found[b"Attr"])
     except _Deviation:
         return data
-    dropped = DROPPED.difference(keep)
+    dropped = DROPPED - KEEPABLE.intersection(keep)
     names = [name for name in ORDER if name in found]
     names += sorted(name for name in found.keys() - set(ORDER) if name not in dropped)
     body = bytearray(b"BEAM")
@@ -107,14 +107,16 @@ def _plain(data: bytes) -> bytes:
     """The form itself, gunzipped where mix's `strip_beams` has compressed it."""
     if not data:
         raise ModuleError("the file is empty")
+    if data == GZIP_MAGIC[:1]:
+        raise ModuleError("it is cut short after 1 byte")
     if not data.startswith(GZIP_MAGIC):
         return data
     inflate = zlib.decompressobj(wbits=31)
     try:
-        plain = inflate.decompress(data, MAX_MODULE_BYTES)
+        plain = inflate.decompress(data, MAX_MODULE_BYTES + 1)
     except zlib.error as error:
         raise ModuleError(f"its gzip compression is damaged ({error})") from None
-    if inflate.unconsumed_tail:
+    if len(plain) > MAX_MODULE_BYTES:
         raise ModuleError(f"it decompresses to more than {MAX_MODULE_BYTES >> 20} MiB")
     if not inflate.eof:
         raise ModuleError(f"its gzip compression is cut short after {len(data)} bytes")
@@ -126,7 +128,7 @@ def _plain(data: bytes) -> bytes:
 def _parse(form: bytes) -> dict[bytes, bytes]:
     if len(form) < 12:
         if b"FOR1".startswith(form[:4]):
-            raise ModuleError(f"it is cut short after {len(form)} bytes")
+            raise ModuleError(f"it is cut short: {len(form)} bytes, less than a header")
         raise _Deviation
     magic, size = _HEADER.unpack_from(form)
     if magic != b"FOR1" or form[8:12] != b"BEAM":

@@ -7,6 +7,7 @@ release's dependencies, and the verdict then says so.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def _mix_project(root: Path) -> Project:
     own = dict.fromkeys(_MIX_APP.findall(definition), "mix.exs defines it")
     for apps in _MIX_APPS_PATH.findall(definition):
         for sibling in sorted((root / apps).glob("*/mix.exs")):
-            place = sibling.parent.relative_to(root)
+            place = os.path.relpath(sibling.parent, root)
             own |= dict.fromkeys(_MIX_APP.findall(_text(sibling)), f"{place} in the umbrella")
     third_party = {path.name: f"deps/{path.name}" for path in sorted((root / "deps").glob("*/"))}
     locked = _MIX_LOCKED.findall(_text(root / "mix.lock"))
@@ -109,7 +110,9 @@ def _mix_project(root: Path) -> Project:
 
 
 def _rebar_project(root: Path) -> Project:
-    sources = [*root.glob("src/*.app.src"), *root.glob("apps/*/src/*.app.src")]
+    # Where rebar3 looks unless told otherwise (rebar.hrl: DEFAULT_PROJECT_APP_DIRS).
+    places = ("src", "apps/*/src", "lib/*/src")
+    sources = [path for place in places for path in sorted(root.glob(f"{place}/*.app.src"))]
     own = {path.name.removesuffix(".app.src"): str(path.relative_to(root)) for path in sources}
     locked = _REBAR_LOCKED.findall(_text(root / "rebar.lock"))
     return Project(root, own, dict.fromkeys(locked, "rebar.lock"))

@@ -10,14 +10,14 @@ leaves the applications of older versions lying about.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from imagesmith.beam.origin import Origin, Project, Verdict, origins
 from imagesmith.beam.term import Atom, Term, text
 from imagesmith.beam.terms import consult
-from imagesmith.beam.tree import File, Tree, check_links
+from imagesmith.beam.tree import NAME_THE_FOLDER, File, Link, Tree, check_links, show_path
 from imagesmith.errors import ReleaseError, TermError, UsageError
 
 __all__ = ["Application", "Release", "read_release"]
@@ -116,7 +116,7 @@ def read_release(
         for found in resources
     )
     release = Release(name, version, erts_version, applications, tree)
-    check_links(tree, iter(release.paths))
+    check_links(tree, release.paths)
     return release
 
 
@@ -133,10 +133,10 @@ class _Resource:
 
 def _current(tree: Tree) -> tuple[str, str]:
     """The versions of ERTS and of the release that `start_erl.data` names."""
-    if START_DATA not in tree.entries:
+    if not isinstance(tree.entries.get(START_DATA), File):
         raise UsageError(
             f"{tree.name}: this is no release: it has no {START_DATA}",
-            hint="Name the folder that `mix release` printed, such as _build/prod/rel/NAME.",
+            hint=NAME_THE_FOLDER,
         )
     words = tree.read(START_DATA).decode("utf-8", errors="replace").split()
     if len(words) != 2:
@@ -153,14 +153,16 @@ def _rel_file(tree: Tree, version: str) -> str:
     folder = f"releases/{version}"
     found = [
         path
-        for path in tree.entries
+        for path, entry in tree.entries.items()
         if posixpath.dirname(path) == folder
         and path.endswith(".rel")
+        and isinstance(entry, File)
         and posixpath.basename(path) not in BARE_RELEASES
     ]
     if len(found) != 1:
-        problem = "has no .rel file" if not found else f"has several: {', '.join(found)}"
-        raise ReleaseError(f"{tree.name}: {folder} {problem}", hint=REBUILD)
+        several = ", ".join(show_path(posixpath.basename(path)) for path in found)
+        problem = f"has several .rel files: {several}" if found else "has no .rel file"
+        raise ReleaseError(f"{tree.name}: {show_path(folder)} {problem}", hint=REBUILD)
     return found[0]
 
 
@@ -174,7 +176,8 @@ def _read_rel(tree: Tree, path: str, version: str) -> tuple[str, list[tuple[str,
             raise _broken(tree, path, shape)
     if found != version:
         raise ReleaseError(
-            f"{tree.name}: {path} is of version {found}, but {START_DATA} names {version}",
+            f"{tree.name}: {show_path(path)} is of version {show_path(found)}, "
+            f"but {START_DATA} names {show_path(version)}",
             hint=REBUILD,
         )
     listed: list[tuple[str, str]] = []
@@ -190,23 +193,25 @@ def _read_rel(tree: Tree, path: str, version: str) -> tuple[str, list[tuple[str,
 def _read_resource(tree: Tree, rel: str, name: str, version: str) -> _Resource:
     folder = f"lib/{name}-{version}"
     path = f"{folder}/ebin/{name}.app"
+    if isinstance(tree.entries.get(folder), Link):
+        check_links(tree, [folder])
     if not isinstance(tree.entries.get(path), File):
         raise ReleaseError(
-            f"{tree.name}: the application {name} {version}, which {rel} lists, is missing: "
-            f"there is no {path}",
+            f"{tree.name}: the application {show_path(f'{name} {version}')}, "
+            f"which {show_path(rel)} lists, is missing: there is no {show_path(path)}",
             hint=REBUILD,
         )
     match _consult_one(tree, path):
         case (tag, Atom(), list(pairs)) if tag == Atom("application"):
-            keys = {pair[0]: pair[1] for pair in pairs if isinstance(pair, tuple)}
+            keys = dict(_pairs(pairs))
         case _:
             raise _broken(tree, path, "{application, Name, [{Key, Value}]}")
     return _Resource(
         name,
         version,
         folder,
-        _atoms(keys.get(Atom("modules"))),
-        _atoms(keys.get(Atom("applications"))) + _atoms(keys.get(Atom("included_applications"))),
+        _atoms(keys.get("modules")),
+        _atoms(keys.get("applications")) + _atoms(keys.get("included_applications")),
     )
 
 
@@ -214,7 +219,9 @@ def _consult_one(tree: Tree, path: str) -> Term:
     try:
         terms = consult(tree.read(path))
     except TermError as error:
-        raise ReleaseError(f"{tree.name}: {path}:{error.message}", hint=REBUILD) from None
+        raise ReleaseError(
+            f"{tree.name}: {show_path(path)}:{error.message}", hint=REBUILD
+        ) from None
     if len(terms) != 1:
         raise _broken(tree, path, "one term")
     return terms[0]
@@ -228,7 +235,17 @@ def _string(tree: Tree, path: str, term: Term) -> str:
 
 
 def _broken(tree: Tree, path: str, expected: str) -> ReleaseError:
-    return ReleaseError(f"{tree.name}: {path} is broken: it should hold {expected}", hint=REBUILD)
+    return ReleaseError(
+        f"{tree.name}: {show_path(path)} is broken: it should hold {expected}", hint=REBUILD
+    )
+
+
+def _pairs(terms: list[Term]) -> Iterator[tuple[str, Term]]:
+    """The `{Key, Value}` among the terms whose key is an atom."""
+    for term in terms:
+        match term:
+            case (Atom() as key, value):
+                yield str(key), value
 
 
 def _atoms(term: Term | None) -> tuple[str, ...]:

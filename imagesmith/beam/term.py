@@ -76,7 +76,7 @@ class ImproperList:
     tail: Term
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Map:
     """A map as its pairs, in the order of the source; no `dict`, since a key may be a list.
 
@@ -85,10 +85,13 @@ class Map:
 
     pairs: tuple[tuple[Term, Term], ...]
 
+    def __repr__(self) -> str:
+        pairs = sorted(f"{key!r}: {value!r}" for key, value in self.pairs)
+        return f"Map({{{', '.join(pairs)}}})"
+
+    # Keys need not be hashable or have an order, but each has a text of its own.
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Map):
-            return NotImplemented
-        return sorted(self.pairs, key=repr) == sorted(other.pairs, key=repr)
+        return isinstance(other, Map) and repr(self) == repr(other)
 
     def get(self, key: Term) -> Term | None:
         """The value under `key`, or None, which is no term."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from imagesmith.errors import ReleaseError
+from imagesmith.errors import ReleaseError, UsageError
 
 __all__ = [
+    "NAME_THE_FOLDER",
     "EmptyFolder",
     "Entry",
     "File",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 CHUNK_BYTES = 1 << 20
+NAME_THE_FOLDER = "Name the folder that `mix release` printed, such as _build/prod/rel/NAME."
 MAX_LINK_HOPS = 40  # as the Linux kernel has it (path_resolution(7))
 
 
@@ -83,15 +85,24 @@ class Tree(Protocol):
 
 
 class Folder:
-    """A tree that is a folder on this machine."""
+    """A tree that is a folder on this machine.
+
+    Raises UsageError if there is no such folder, ReleaseError if something in it cannot be read.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.name = str(root)
-        self.entries: Mapping[str, Entry] = dict(sorted(self._scan("")))
+        self.name = show_path(str(root))
+        if not root.is_dir():
+            problem = "this is no folder" if root.exists() else "there is no such folder"
+            raise UsageError(f"{self.name}: {problem}", hint=NAME_THE_FOLDER)
+        self.entries: Mapping[str, Entry] = dict(sorted(self._scan()))
 
     def open(self, path: str) -> BinaryIO:
         """See Tree."""
+        entry = self.entries.get(path)
+        if isinstance(entry, Special):  # to open a fifo is to wait for a writer
+            raise ReleaseError(f"{self.name}: {show_path(path)} cannot be read: it is {entry.kind}")
         try:
             return (self.root / path).open("rb")
         except OSError as error:
@@ -114,25 +125,35 @@ class Folder:
         except OSError as error:
             raise _unreadable(self, path, error) from None
 
-    def _scan(self, folder: str) -> Iterator[tuple[str, Entry]]:
-        try:
-            with os.scandir(self.root / folder) as found:
-                children = list(found)
-        except OSError as error:
-            raise _unreadable(self, folder or ".", error) from None
-        if folder and not children:
-            yield folder, EmptyFolder()
-        for child in children:
-            path = f"{folder}/{child.name}" if folder else child.name
-            if child.is_symlink():
-                yield path, Link(os.readlink(child.path))
-            elif child.is_dir():
-                yield from self._scan(path)
-            else:
-                yield path, _entry(child.stat(follow_symlinks=False))
+    def _scan(self) -> Iterator[tuple[str, Entry]]:
+        top = os.fspath(self.root)
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            path = folder or "."
+            try:
+                with os.scandir(f"{top}/{folder}") as found:
+                    children = list(found)
+                if folder and not children:
+                    yield folder, EmptyFolder()
+                for child in children:
+                    path = f"{folder}/{child.name}" if folder else child.name
+                    entry = _entry(child)
+                    if entry is None:
+                        folders.append(path)
+                    else:
+                        yield path, entry
+            except OSError as error:
+                raise _unreadable(self, path, error) from None
 
 
-def _entry(status: os.stat_result) -> Entry:
+def _entry(child: os.DirEntry[str]) -> Entry | None:
+    """What lies there; None for a folder."""
+    if child.is_symlink():
+        return Link(os.readlink(child.path))
+    if child.is_dir():
+        return None
+    status = child.stat(follow_symlinks=False)
     mode = status.st_mode
     if stat.S_ISREG(mode):
         return File(status.st_size, bool(mode & stat.S_IXUSR))
@@ -153,7 +174,7 @@ def show_path(path: str) -> str:
     return path if path.isprintable() else ascii(path)
 
 
-def check_links(tree: Tree, paths: Iterator[str]) -> None:
+def check_links(tree: Tree, paths: Iterable[str]) -> None:
     """Raise ReleaseError if a link among `paths` leads out of the tree, directly or in steps."""
     for path in paths:
         entry = tree.entries[path]

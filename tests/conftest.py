@@ -1,0 +1,40 @@
+"""What tests of more than one room share: the shop's releases, really built by mix."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.shop import Shop
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all xdist workers of this run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder if worker_id == "master" else folder.parent
+
+
+@contextmanager
+def _one_at_a_time(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shop(session_folder: Path) -> Shop:
+    """The shop, version 0.1.0, as this machine's Elixir builds it."""
+    with _one_at_a_time(session_folder / "shop.lock"):
+        return Shop.on_host(session_folder)
+
+
+@pytest.fixture(scope="session")
+def shop_otp27(session_folder: Path) -> Shop:
+    """The shop as Elixir 1.18 on OTP 27 builds it, in a Debian 13 root."""
+    with _one_at_a_time(session_folder / "shop-otp27.lock"):
+        return Shop.on_trixie(session_folder)

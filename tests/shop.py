@@ -1,0 +1,94 @@
+"""Real releases of fixtures/shop, each built once a test run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+SHOP = REPO / "fixtures/shop"
+BUILT = "built"
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The shop's releases of one toolchain; `sysroot` is the system that they were built on."""
+
+    otp: str
+    releases: Path
+    sysroot: Path
+
+    @property
+    def web(self) -> Path:
+        return self.releases / "shop_web"
+
+    @property
+    def worker(self) -> Path:
+        return self.releases / "shop_worker"
+
+    @property
+    def all(self) -> Path:
+        return self.releases / "shop_all"
+
+    @property
+    def base(self) -> str:
+        """The recipe's `base:` for it."""
+        return f"{{minimal: {{sysroot: {self.sysroot}}}}}"
+
+    @classmethod
+    def on_host(cls, folder: Path) -> Shop:
+        releases = SHOP / "_build/prod/rel"
+        if not (folder / "shop-host").exists():
+            run_build()
+            (folder / "shop-host").touch()
+        return cls("25", releases, Path("/"))
+
+    @classmethod
+    def on_trixie(cls, folder: Path) -> Shop:
+        root = Path(tool("trixie"))
+        work = folder / "shop-trixie"
+        if not (work / BUILT).exists():
+            build_in_root(root, work)
+            (work / BUILT).touch()
+        return cls("27", work / "_build/prod/rel", root)
+
+
+def tool(verb: str) -> str:
+    """What `.ci/tools VERB` prints, once it has made it available."""
+    done = subprocess.run([REPO / ".ci/tools", verb], stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.strip()
+
+
+def run_build(*arguments: str, **env: str) -> list[Path]:
+    """Run the fixture's build script; returns the releases that it names."""
+    done = subprocess.run(
+        [SHOP / "build", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, **env},
+    )
+    return [Path(line) for line in done.stdout.splitlines()]
+
+
+def copy_source(to: Path) -> None:
+    """The shop's sources without what was built of them."""
+    shutil.copytree(
+        SHOP, to, symlinks=True, ignore=shutil.ignore_patterns("_build", "*.so"), dirs_exist_ok=True
+    )
+
+
+def build_in_root(root: Path, work: Path) -> None:
+    """Build the shop with the Elixir of another system, in a folder of this one."""
+    copy_source(work)
+    place = root / "tmp" / work.parent.name / work.name
+    place.mkdir(parents=True, exist_ok=True)
+    script = f"mount --bind '{work}' '{place}' && chroot '{root}' '/{place.relative_to(root)}/build'"
+    # A mount namespace of its own: whatever happens, no mount is left in the root.
+    subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", script], check=True, stdout=subprocess.DEVNULL
+    )
+    shutil.rmtree(place.parent)
