@@ -81,7 +81,7 @@ def copy_source(to: Path) -> None:
     )
 
 
-def build_in_root(root: Path, work: Path) -> None:
+def build_in_root(root: Path, work: Path, **environment: str) -> None:
     """Build the shop with the Elixir of another system, in a folder of this one."""
     copy_source(work)
     place = root / "tmp" / work.parent.name / work.name
@@ -89,6 +89,9 @@ def build_in_root(root: Path, work: Path) -> None:
     script = f"mount --bind '{work}' '{place}' && chroot '{root}' '/{place.relative_to(root)}/build'"
     # A mount namespace of its own: whatever happens, no mount is left in the root.
     subprocess.run(
-        ["unshare", "--mount", "sh", "-ec", script], check=True, stdout=subprocess.DEVNULL
+        ["unshare", "--mount", "sh", "-ec", script],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, **environment},
     )
     shutil.rmtree(place.parent)

@@ -1,0 +1,35 @@
+# make demo      a release becomes an image, and runs where a Docker answers
+# make test      everything that CI runs; sets up what it needs, Docker included
+# make unit      the tests that need neither Elixir nor Docker
+# make check     formatting, lint, types, the order of the rooms
+# make bench     the figures that README.md quotes
+
+PYTHON := .venv/bin/python
+PATH := $(CURDIR)/.venv/bin:$(PATH)
+UNIT := not release and not oracle and not container and not fuzz
+
+.PHONY: setup demo test unit check bench
+
+setup:
+	@.ci/venv
+
+demo: setup
+	@.ci/demo
+
+test: setup check
+	.ci/tools elixir
+	PATH="$$(.ci/tools oracles):$$PATH" .ci/engine run $(PYTHON) -m pytest -n 2
+
+unit: setup
+	$(PYTHON) -m pytest -n 2 -m "$(UNIT)"
+
+check: setup
+	ruff format --check
+	ruff check
+	mypy
+	lint-imports --no-logo
+	shellcheck .ci/engine .ci/tools .ci/lib.sh .ci/venv .ci/demo .ci/run
+
+bench: setup
+	.ci/tools elixir
+	$(PYTHON) bench/base_size.py
