@@ -136,12 +136,12 @@ def build(
 
 
 def _engine(name: EngineName) -> Engine:
-    from imagesmith.docker.client import load
+    from imagesmith.docker.client import Docker
     from imagesmith.engine.embedded import EmbeddedEngine
 
     match name:
         case EngineName.AUTO | EngineName.EMBEDDED:
-            return EmbeddedEngine(load)
+            return EmbeddedEngine(Docker())
 
 
 def _image(recipe: Recipe, name: str | None, path: Path, store: Store, telling: Progress) -> Image:
@@ -232,12 +232,12 @@ def _destinations(
     outputs: Sequence[Output], deliveries: Sequence[Delivery], telling: Progress
 ) -> list[tuple[Output, Sequence[Delivery]]]:
     """What goes where; where the user did not say it, into Docker, or into a layout an image."""
-    from imagesmith.docker.client import server_version
+    from imagesmith.docker.client import Docker
     from imagesmith.engine.engine import LayoutOutput, LoadOutput
 
     if outputs:
         return [(place, deliveries) for place in outputs]
-    version = server_version()
+    version = Docker().version()
     if version:
         telling.note(f"loading into Docker {version}, which answers here")
         return [(LoadOutput(), deliveries)]

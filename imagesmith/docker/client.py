@@ -1,4 +1,4 @@
-"""The docker command: whether an engine answers, and `docker load`.
+"""The docker command: whether an engine answers, `docker load`, what it has.
 
 The command and not the API, since it knows contexts, `DOCKER_HOST=ssh://…` and TLS settings as the
 user has set them up.
@@ -13,56 +13,73 @@ from typing import IO
 
 from imagesmith.errors import DockerError
 
-__all__ = ["load", "server_version"]
+__all__ = ["Docker"]
 
 ANSWER_SECONDS = 10
 
 
-def server_version() -> str | None:
-    """The version of the engine that answers, or None."""
-    docker = shutil.which("docker")
-    if docker is None:
-        return None
-    try:
-        done = subprocess.run(
-            [docker, "version", "--format", "{{.Server.Version}}"],
-            capture_output=True,
-            text=True,
-            timeout=ANSWER_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    version = done.stdout.strip()
-    return version if done.returncode == 0 and version else None
+class Docker:
+    """The Docker that the user's docker command talks to."""
 
+    def version(self) -> str | None:
+        """The version of the engine, or None if none answers."""
+        return self._ask("version", "--format", "{{.Server.Version}}")
 
-def load(write: Callable[[IO[bytes]], None]) -> None:
-    """Hand an archive to `docker load`; `write` writes it into the pipe.
+    def load(self, write: Callable[[IO[bytes]], None]) -> None:
+        """Hand an archive to `docker load`; `write` writes it into the pipe.
 
-    Raises DockerError in Docker's own words, and if there is no docker command.
-    """
-    docker = shutil.which("docker")
-    if docker is None:
-        raise DockerError(
-            "--load: there is no docker command here",
-            hint="Install Docker, or write a file: `--output type=docker,dest=FILE.tar`.",
-        )
-    with subprocess.Popen(
-        [docker, "load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdin is not None and process.stdout is not None
+        Raises DockerError in Docker's own words, and if there is no docker command.
+        """
+        docker = shutil.which("docker")
+        if docker is None:
+            raise DockerError(
+                "--load: there is no docker command here",
+                hint="Install Docker, or write a file: `--output type=docker,dest=FILE.tar`.",
+            )
+        with subprocess.Popen(
+            [docker, "load"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            assert process.stdin is not None and process.stdout is not None
+            try:
+                with process.stdin as pipe:
+                    write(pipe)
+            except BrokenPipeError:
+                pass  # Docker gave up first: its own words say why
+            except BaseException:
+                process.kill()
+                raise
+            said = process.stdout.read().decode(errors="replace").strip()
+        if process.returncode != 0:
+            raise DockerError(
+                f"docker load failed: {said.splitlines()[-1] if said else 'it said nothing'}",
+                hint="`docker version` tells whether the engine answers.",
+            )
+
+    def reference(self, tag: str, digest: str, image_id: str) -> str:
+        """What `docker run` takes for a loaded image, and nothing else by this tag.
+
+        The containerd image store knows an image by its manifest's `digest`. The classic store
+        never sees a manifest: there it is `image_id`, the configuration's digest. Raises
+        DockerError if the engine has neither.
+        """
+        for reference in (f"{tag}@{digest}", image_id):
+            if self._ask("image", "inspect", "--format", "{{.Id}}", reference):
+                return reference
+        raise DockerError(f"docker load said that it was done, but {tag} is not what was sent")
+
+    def _ask(self, *arguments: str) -> str | None:
+        """What the command prints; None if it fails, prints nothing, hangs or is not there."""
         try:
-            with process.stdin as pipe:
-                write(pipe)
-        except BrokenPipeError:
-            pass  # Docker gave up first: its own words say why
-        except BaseException:
-            process.kill()
-            raise
-        said = process.stdout.read().decode(errors="replace").strip()
-    if process.returncode != 0:
-        raise DockerError(
-            f"docker load failed: {said.splitlines()[-1] if said else 'it said nothing'}",
-            hint="`docker version` tells whether the engine answers.",
-        )
+            done = subprocess.run(
+                ["docker", *arguments],
+                capture_output=True,
+                text=True,
+                timeout=ANSWER_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() or None if done.returncode == 0 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import IO
+from typing import IO, Protocol
 
 from imagesmith.docker.reference import Reference
 from imagesmith.engine.engine import (
@@ -23,16 +23,24 @@ __all__ = ["EmbeddedEngine"]
 CONTAINERD_NAME = "io.containerd.image.name"
 """The full reference in an index; BuildKit's exporters write it, containerd's importer reads it."""
 
-Load = Callable[[Callable[[IO[bytes]], None]], None]
+
+class Loader(Protocol):
+    """What takes an archive: `docker.client.Docker`."""
+
+    def load(self, write: Callable[[IO[bytes]], None]) -> None:
+        """Take the archive that `write` writes."""
+
+    def reference(self, tag: str, digest: str, image_id: str) -> str:
+        """What names a loaded image."""
 
 
 class EmbeddedEngine:
-    """Writes an OCI layout or archive itself; `load` hands an archive to a Docker."""
+    """Writes an OCI layout or archive itself; a Docker is handed an archive."""
 
     name = "embedded"
 
-    def __init__(self, load: Load) -> None:
-        self._load = load
+    def __init__(self, docker: Loader) -> None:
+        self._docker = docker
 
     def deliver(self, deliveries: Sequence[Delivery], output: Output) -> list[str]:
         """See Engine."""
@@ -47,8 +55,13 @@ class EmbeddedEngine:
                 write_archive_file(path, blobs, manifests, images if docker else ())
                 return [f"{path}@{delivery.image.digest}" for delivery in deliveries]
             case LoadOutput():
-                self._load(lambda to: write_archive(to, blobs, manifests, images))
-                return [f"{delivery.tags[0]}@{delivery.image.digest}" for delivery in deliveries]
+                self._docker.load(lambda to: write_archive(to, blobs, manifests, images))
+                return [
+                    self._docker.reference(
+                        item.tags[0], item.image.digest, item.image.config_descriptor.digest
+                    )
+                    for item in deliveries
+                ]
 
 
 def _blobs(deliveries: Sequence[Delivery]) -> list[Source]:
