@@ -187,6 +187,8 @@ def _read_rel(tree: Tree, path: str, version: str) -> tuple[str, list[tuple[str,
                 listed.append((str(app), _string(tree, path, vsn)))
             case _:
                 raise _broken(tree, path, shape)
+    if len({app for app, _ in listed}) < len(listed):
+        raise _broken(tree, path, "each application once")
     return _string(tree, path, name), listed
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.beam.term_generators import normal, terms
 
 from imagesmith.beam.etf import MAX_INFLATED, decode, encode, skip
 from imagesmith.beam.term import Atom, BitString, ExternalFun, ImproperList, Map, Term, text
 from imagesmith.errors import TermError
+from tests.beam.term_generators import normal, terms
 
 A = Atom("a")
 

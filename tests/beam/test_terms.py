@@ -7,11 +7,11 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.beam.term_generators import terms
 
 from imagesmith.beam.term import Atom, BitString, ExternalFun, ImproperList, Map, Term
 from imagesmith.beam.terms import consult, format_term
 from imagesmith.errors import TermError
+from tests.beam.term_generators import terms
 
 A, B = Atom("a"), Atom("b")
 

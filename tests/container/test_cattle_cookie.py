@@ -68,7 +68,12 @@ def test_a_secret_where_docker_mounts_secrets_is_found(images: Images, secret: P
 
 
 def test_a_secret_can_lie_elsewhere(images: Images, secret: Path) -> None:
-    options = ("--volume", f"{secret}:/etc/erlang/c:ro", "--env", "RELEASE_COOKIE_FILE=/etc/erlang/c")
+    options = (
+        "--volume",
+        f"{secret}:/etc/erlang/c:ro",
+        "--env",
+        "RELEASE_COOKIE_FILE=/etc/erlang/c",
+    )
     with serving(images.web, *options) as shop:
         assert _cookie(shop) == "from-a-file"
 

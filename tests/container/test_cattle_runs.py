@@ -25,7 +25,9 @@ def test_it_serves_from_a_read_only_root_as_nobody_in_particular(images: Images)
 
 
 def test_the_release_is_not_writable_even_on_a_writable_root(images: Images) -> None:
-    done = run("run", "--rm", images.web, "sh", "-c", "find / -xdev -writable ! -type l | grep -v ^/tmp")
+    done = run(
+        "run", "--rm", images.web, "sh", "-c", "find / -xdev -writable ! -type l | grep -v ^/tmp"
+    )
     writable = [p for p in done.stdout.split() if not p.startswith(("/proc", "/dev", "/sys"))]
     assert writable == []
 
@@ -97,7 +99,7 @@ def test_a_configuration_that_cannot_be_read_fails_the_start(images: Images) -> 
 
 def test_a_vm_that_is_killed_is_no_clean_exit(images: Images) -> None:
     with serving(images.web) as shop:
-        shop.run("bin/shop_web", "rpc", 'spawn(fn -> :erlang.halt(9) end)')
+        shop.run("bin/shop_web", "rpc", "spawn(fn -> :erlang.halt(9) end)")
         wait_until(lambda: not shop.state()["Running"], shop.logs)
         assert shop.state()["ExitCode"] == 9
 

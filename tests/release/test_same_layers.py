@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shop import SHOP, Shop, build_in_root, copy_source
+from tests.shop import Shop, build_in_root, copy_source
 
 pytestmark = pytest.mark.release
 
@@ -96,9 +96,7 @@ def test_a_new_version_number_changes_the_releases_own_layer_alone(
     assert {name for name in before | after if before.get(name) != after.get(name)} == {"release"}
 
 
-def test_stripped_or_not_is_the_same_under_strip_always(
-    shop_otp27: Shop, tmp_path: Path
-) -> None:
+def test_stripped_or_not_is_the_same_under_strip_always(shop_otp27: Shop, tmp_path: Path) -> None:
     work = tmp_path / "unstripped"
     build_in_root(shop_otp27.sysroot, work, SHOP_STRIP="false")
     unstripped = work / "_build/prod/rel/shop_web"
