@@ -28,7 +28,9 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for path in map(Path, built.stdout.split()):
         own, base = _sizes(path)
-        print(f"| {path.name} | {_mb(own)} | {_mb(base)} | {_mb(own + base)} | {_mb(own + debian)} |")
+        print(
+            f"| {path.name} | {_mb(own)} | {_mb(base)} | {_mb(own + base)} | {_mb(own + debian)} |"
+        )
 
 
 def _tool(verb: str) -> str:

@@ -86,7 +86,9 @@ def build_in_root(root: Path, work: Path, **environment: str) -> None:
     copy_source(work)
     place = root / "tmp" / work.parent.name / work.name
     place.mkdir(parents=True, exist_ok=True)
-    script = f"mount --bind '{work}' '{place}' && chroot '{root}' '/{place.relative_to(root)}/build'"
+    script = (
+        f"mount --bind '{work}' '{place}' && chroot '{root}' '/{place.relative_to(root)}/build'"
+    )
     # A mount namespace of its own: whatever happens, no mount is left in the root.
     subprocess.run(
         ["unshare", "--mount", "sh", "-ec", script],

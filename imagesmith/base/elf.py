@@ -19,7 +19,9 @@ from elftools.elf.segments import InterpSegment
 from imagesmith.errors import BaseError
 from imagesmith.oci.spec import Platform
 
-__all__ = ["Elf", "read_elf"]
+__all__ = ["MAGIC", "Elf", "read_elf"]
+
+MAGIC = b"\x7fELF"
 
 ARCHITECTURES = {
     "EM_386": "386",
@@ -33,19 +35,25 @@ ARCHITECTURES = {
 }
 """Machine names of the gABI, and Go's, which OCI uses (OCI "Image Configuration")."""
 
+VER_FLG_WEAK = 2
+"""Of a wanted version: ld.so says nothing if it is not there (glibc, elf/dl-version.c)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Elf:
     """The dynamic part of an ELF file.
 
     `needed` are the libraries' names; `wants` has, for each, the versions of symbols asked of it;
-    `defines` are the versions that the file itself offers. `run_paths` may hold `$ORIGIN`.
+    `defines` are the versions that the file itself offers. `rpath` and `runpath`, the older and
+    the newer way to name folders with libraries, may hold `$ORIGIN`.
     """
 
     architecture: str
     interpreter: str | None
+    soname: str | None
     needed: tuple[str, ...]
-    run_paths: tuple[str, ...]
+    rpath: tuple[str, ...]
+    runpath: tuple[str, ...]
     wants: Mapping[str, frozenset[str]]
     defines: frozenset[str]
 
@@ -60,42 +68,48 @@ def read_elf(file: BinaryIO, place: str) -> Elf:
     try:
         return _read(ELFFile(file))
     # pyelftools trusts the file's tables: what they hold when damaged ends in any of these.
-    except (ELFError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+    except (
+        *(ELFError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+        *(ArithmeticError, MemoryError, RecursionError, OSError),
+    ) as error:
         raise BaseError(f"{place}: this ELF file is damaged ({error})") from None
 
 
 def _read(elf: ELFFile) -> Elf:
-    machine = elf["e_machine"]
     interpreter = None
-    needed: list[str] = []
-    run_paths: list[str] = []
+    # pyelftools gives a tag of text its text as an attribute named after it.
+    texts: dict[str, list[str]] = {"needed": [], "rpath": [], "runpath": [], "soname": []}
     for segment in elf.iter_segments():
         if isinstance(segment, InterpSegment):
             interpreter = segment.get_interp_name()
         elif isinstance(segment, DynamicSegment):
             for tag in segment.iter_tags():
-                # pyelftools gives such a tag its text as an attribute named after it.
-                match tag.entry.d_tag:
-                    case "DT_NEEDED":
-                        needed.append(str(getattr(tag, "needed")))  # noqa: B009
-                    case "DT_RUNPATH":
-                        run_paths += str(getattr(tag, "runpath")).split(":")  # noqa: B009
-                    case "DT_RPATH":
-                        run_paths += str(getattr(tag, "rpath")).split(":")  # noqa: B009
+                name = str(tag.entry.d_tag).removeprefix("DT_").lower()
+                if name in texts:
+                    texts[name].append(str(getattr(tag, name)))
     wants: dict[str, frozenset[str]] = {}
     defines: set[str] = set()
     for section in elf.iter_sections():
         if isinstance(section, GNUVerNeedSection):
             for library, versions in section.iter_versions():
-                wants[str(library.name)] = frozenset(str(version.name) for version in versions)
+                wanted = (one for one in versions if not one["vna_flags"] & VER_FLG_WEAK)
+                wants[str(library.name)] = frozenset(str(version.name) for version in wanted)
         elif isinstance(section, GNUVerDefSection):
             for _, names in section.iter_versions():
                 defines.add(str(next(iter(names)).name))
+    soname = texts["soname"][0] if texts["soname"] else None
+    machine = str(elf["e_machine"])
     return Elf(
-        ARCHITECTURES.get(machine, str(machine)),
+        ARCHITECTURES.get(machine, machine),
         interpreter,
-        tuple(needed),
-        tuple(run_paths),
+        soname,
+        tuple(texts["needed"]),
+        _folders(texts["rpath"]),
+        _folders(texts["runpath"]),
         wants,
         frozenset(defines),
     )
+
+
+def _folders(paths: list[str]) -> tuple[str, ...]:
+    return tuple(folder for path in paths for folder in path.split(":") if folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,10 @@ from imagesmith.oci.spec import (
 __all__ = ["layout_base"]
 
 INDEXES = (MediaType.INDEX, MediaType.DOCKER_INDEX)
+MANIFESTS = (MediaType.MANIFEST, MediaType.DOCKER_MANIFEST)
+CONFIGS = (MediaType.CONFIG, MediaType.DOCKER_CONFIG)
+LAYERS = (MediaType.LAYER_GZIP, MediaType.LAYER_TAR, MediaType.LAYER_ZSTD)
+OTHER_BASE = "Use a base of the release's architecture."
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 
@@ -31,16 +36,20 @@ BASE_DIGEST = "org.opencontainers.image.base.digest"
 def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
     """The image in a layout. Raises BaseError if it is broken or for another platform."""
     layout = Layout(path)
-    chosen = _choose(layout, layout.manifests, digest, platform)
+    chosen = _choose(layout, list(_offered(layout, layout.manifests, digest)), digest, platform)
+    if chosen.media_type not in MANIFESTS:
+        raise BaseError(f"{path}: {chosen.digest} is no image, but {chosen.media_type}")
     place = f"{path}: {chosen.digest}"
     document = parse(layout.document(chosen), place)
     config_of = Descriptor.from_json(document.get("config"), f"{place}: config")
+    if config_of.media_type not in CONFIGS:
+        raise BaseError(f"{place} is no image, but an artifact: {config_of.media_type}")
     config = parse(layout.document(config_of), f"{path}: {config_of.digest}")
     found = Platform(str(config.get("architecture")), str(config.get("os")))
     if found != platform:
         raise BaseError(
             f"{path}: this base is for {found}, but the release is for {platform}",
-            hint="Use a base of the release's architecture.",
+            hint=OTHER_BASE,
         )
     rootfs = object_of(config.get("rootfs"), f"{path}: {config_of.digest}: rootfs")
     diff_ids = [
@@ -55,7 +64,13 @@ def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
     settings = object_of(config.get("config") or {}, f"{path}: {config_of.digest}: config")
     return Base(
         tuple(
-            Layer(Group.BASE, f"base {number}", diff_id, _as_oci(blob), partial(layout.open, blob))
+            Layer(
+                Group.BASE,
+                f"base {number}",
+                diff_id,
+                _as_oci(blob, place),
+                partial(layout.open, blob),
+            )
             for number, (diff_id, blob) in enumerate(zip(diff_ids, blobs, strict=True), 1)
         ),
         platform,
@@ -66,31 +81,59 @@ def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
     )
 
 
+def _offered(
+    layout: Layout, entries: Iterable[Descriptor], digest: str | None
+) -> Iterator[Descriptor]:
+    """The images of an index and of the indexes in it; with a digest, those that it names.
+
+    An index has a tag or a digest of its own, so what it holds is told apart by platform alone.
+    """
+    for entry in entries:
+        named = digest in (None, entry.digest)
+        if entry.media_type in INDEXES:
+            place = f"{layout.root}: {entry.digest}: manifests"
+            inner = array(parse(layout.document(entry), place).get("manifests"), place)
+            held = [Descriptor.from_json(item, place) for item in inner]
+            yield from _offered(layout, held, None if named else digest)
+        elif named:
+            yield entry
+
+
 def _choose(
     layout: Layout, offered: list[Descriptor], digest: str | None, platform: Platform
 ) -> Descriptor:
-    """The one image manifest that is meant, through indexes where there are some."""
-    if digest:
-        offered = [item for item in offered if item.digest == digest]
-    fitting = [item for item in offered if item.platform in (None, platform)]
-    if len(fitting) != 1:
-        held = ", ".join(f"{item.digest} ({item.platform or 'any'})" for item in offered) or "none"
+    """The one image manifest that is meant. An image with two tags is offered twice."""
+    every = {item.digest: item for item in offered}
+    fitting = [item for item in every.values() if item.platform in (None, platform)]
+    if len(fitting) == 1:
+        return fitting[0]
+    held = ", ".join(f"{item.digest} ({item.platform or 'any'})" for item in every.values())
+    if fitting:
         raise BaseError(
-            f"{layout.root}: {len(fitting)} images fit {digest or platform}; it holds: {held}",
+            f"{layout.root}: {len(fitting)} images fit {platform}; it holds: {held}",
             hint="Name one by its digest: `base: oci:DIR@sha256:…`.",
         )
-    chosen = fitting[0]
-    if chosen.media_type not in INDEXES:
-        return chosen
-    place = f"{layout.root}: {chosen.digest}: manifests"
-    inner = array(parse(layout.document(chosen), place).get("manifests"), place)
-    return _choose(layout, [Descriptor.from_json(i, place) for i in inner], None, platform)
+    if every:
+        raise BaseError(
+            f"{layout.root}: no image here is for {platform}, as the release is; it holds: {held}",
+            hint=OTHER_BASE,
+        )
+    raise BaseError(f"{layout.root}: there is no image {digest or ''}".rstrip())
 
 
-def _as_oci(blob: Descriptor) -> Descriptor:
-    """Docker's gzip layers are OCI's under another name."""
-    media_type = MediaType.LAYER_GZIP if blob.media_type == MediaType.DOCKER_LAYER else None
-    return Descriptor(media_type or blob.media_type, blob.digest, blob.size)
+def _as_oci(blob: Descriptor, place: str) -> Descriptor:
+    """Docker's gzip layers are OCI's under another name.
+
+    Raises BaseError for layers that may not be passed on, are encrypted, or no file system.
+    """
+    if blob.media_type == MediaType.DOCKER_LAYER:
+        return Descriptor(MediaType.LAYER_GZIP, blob.digest, blob.size)
+    if blob.media_type not in LAYERS:
+        raise BaseError(
+            f"{place}: the layer {blob.digest} is of the type {blob.media_type}, "
+            "which an image cannot be built on"
+        )
+    return Descriptor(blob.media_type, blob.digest, blob.size)
 
 
 def _env(value: Json) -> dict[str, str]:

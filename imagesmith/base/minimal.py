@@ -9,10 +9,10 @@ packages that their files came from.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from imagesmith.base.dpkg import package_records
-from imagesmith.base.elf import Elf, read_elf
+from imagesmith.base.dpkg import Packages
+from imagesmith.base.elf import MAGIC, Elf, read_elf
 from imagesmith.base.libraries import gather
 from imagesmith.base.sysroot import Sysroot
 from imagesmith.errors import BaseError
@@ -39,6 +39,9 @@ NEEDED_TOOLS = tuple(
 """The commands that the scripts of mix, relx and ERTS call, where there is no busybox."""
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+CERTIFICATES_MAKER = "/usr/sbin/update-ca-certificates"
+"""The bundle is made at installation, so no package lists it; this one's package made it."""
+
 ZONES = "/usr/share/zoneinfo"
 TERMINALS = ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo")
 TERMINAL_NAMES = tuple(
@@ -66,9 +69,8 @@ def plan_minimal(sysroot: Sysroot, files: Mapping[str, Elf]) -> list[LayerPlan]:
     """
     shell = _shell(sysroot)
     programs = {f"/{member.path}" for member in shell if isinstance(member, FileMember)}
-    tools = gather(sysroot, {path: elf for path in programs if (elf := _elf(sysroot, path))})
-    libraries = gather(sysroot, files)
-    needed = tools.members | libraries.members
+    tools = {path: elf for path in sorted(programs) if (elf := _elf(sysroot, path))}
+    libraries = gather(sysroot, {**tools, **files})
     system = [
         *_etc(sysroot),
         *_folders(sysroot),
@@ -76,32 +78,40 @@ def plan_minimal(sysroot: Sysroot, files: Mapping[str, Elf]) -> list[LayerPlan]:
         *_terminals(sysroot),
         *sysroot.below(ZONES, ZONE_COPIES),
     ]
-    zone = sysroot.resolve(f"{ZONES}/UTC")
+    sources = {f"/{member.path}" for member in system if isinstance(member, FileMember)}
+    if CERTIFICATES in sources:
+        sources.add(CERTIFICATES_MAKER)
+    packages = Packages(sysroot, sources | libraries.taken)
     return [
-        _plan(sysroot, "system", system, programs | ({zone[0]} if zone else set())),
-        _plan(sysroot, "libraries", needed.values(), tools.taken | libraries.taken),
+        _plan("system", [*system, *packages.records(sources)]),
+        _plan("libraries", [*libraries.members.values(), *packages.records(libraries.taken)]),
     ]
 
 
-def _plan(
-    sysroot: Sysroot, name: str, members: Iterable[Member], taken: Collection[str]
-) -> LayerPlan:
-    held = {m.path: m for m in (*members, *package_records(sysroot, taken))}
+def _plan(name: str, members: Iterable[Member]) -> LayerPlan:
+    held = {member.path: member for member in members}
     return LayerPlan(Group.BASE, name, "", (Piece.of(Group.BASE, name, held.values()),))
 
 
 def _shell(sysroot: Sysroot) -> list[Member]:
-    """Busybox with a link for each command, or else the sysroot's own tools."""
+    """Busybox with a link for each command; what it does not offer is the sysroot's own."""
+    found: list[Member] = []
+    offered: list[str] = []
     busybox = sysroot.members(BUSYBOX)
     if busybox:
         program = busybox[-1]
         folder, name = posixpath.split(program.path)
         binary = program.content.read() if isinstance(program, FileMember) else b""
         # Its table of applets is a run of names with a zero byte after each.
-        offered = [tool for tool in TOOLS if f"\0{tool}\0".encode() in binary]
-        return [*busybox, *(LinkMember(f"{folder}/{tool}", name) for tool in offered)]
-    found: list[Member] = []
+        texts = set(binary.split(b"\0"))
+        offered = [tool for tool in TOOLS if tool.encode() in texts]
+        found = [*busybox, *(LinkMember(f"{folder}/{tool}", name) for tool in offered)]
+        if "env" in offered and folder != "usr/bin":
+            # Where /usr is not merged: scripts say `#!/usr/bin/env`.
+            found.append(LinkMember("usr/bin/env", f"/{folder}/env"))
     for tool in NEEDED_TOOLS:
+        if tool in offered:
+            continue
         members = sysroot.members(f"/bin/{tool}") or sysroot.members(f"/usr/bin/{tool}")
         if not members:
             raise BaseError(
@@ -142,6 +152,6 @@ def _folders(sysroot: Sysroot) -> Iterator[Member]:
 def _elf(sysroot: Sysroot, path: str) -> Elf | None:
     """A program's ELF header; None for a script."""
     with sysroot.open(path) as file:
-        if file.read(4) != b"\x7fELF":
+        if file.read(len(MAGIC)) != MAGIC:
             return None
         return read_elf(file, f"{sysroot.root}: {path}")

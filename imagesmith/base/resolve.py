@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import io
+import posixpath
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from imagesmith.base.base import Base
-from imagesmith.base.elf import Elf, read_elf
+from imagesmith.base.elf import MAGIC, Elf, read_elf
 from imagesmith.base.layout import layout_base
 from imagesmith.base.minimal import plan_minimal
 from imagesmith.base.sysroot import Sysroot
 from imagesmith.errors import ReleaseError, UsageError
 from imagesmith.layer.build import build_layer
-from imagesmith.layer.member import FileMember, Member
+from imagesmith.layer.member import FileMember, LinkMember, Member
 from imagesmith.layer.store import Store
 from imagesmith.oci.spec import Platform
 from imagesmith.recipe import Base as BaseRecipe
 from imagesmith.recipe import LayoutBase, MinimalBase, ReferenceBase
 
 __all__ = ["resolve_base"]
-
-ELF_MAGIC = b"\x7fELF"
 
 
 def resolve_base(wanted: BaseRecipe, native: Iterable[Member], root: str, store: Store) -> Base:
@@ -53,13 +52,22 @@ def _unsupported(what: str, instead: str) -> UsageError:
 
 
 def _elves(native: Iterable[Member], root: str) -> dict[str, Elf]:
-    """The ELF files among the members, by absolute path in the image."""
+    """The ELF files among the members, and links to them, by absolute path in the image."""
     found: dict[str, Elf] = {}
+    links: dict[str, str] = {}
     for member in native:
+        place = f"/{root}/{member.path}"
         if isinstance(member, FileMember):
             data = member.content.read()
-            if data.startswith(ELF_MAGIC):
-                found[f"/{root}/{member.path}"] = read_elf(io.BytesIO(data), member.path)
+            if data.startswith(MAGIC):
+                found[place] = read_elf(io.BytesIO(data), member.path)
+        elif isinstance(member, LinkMember):
+            links[place] = posixpath.join(posixpath.dirname(place), member.target)
+    for link, target in links.items():
+        for _ in links:  # a link may lead to another
+            target = links.get(posixpath.normpath(target), target)
+        if posixpath.normpath(target) in found:
+            found[link] = found[posixpath.normpath(target)]
     return found
 
 

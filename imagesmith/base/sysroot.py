@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from imagesmith.beam.tree import CHUNK_BYTES
@@ -19,7 +20,10 @@ MAX_LINK_HOPS = 40
 
 
 class Sysroot:
-    """A folder that holds a system. Paths are absolute, links are followed inside of it."""
+    """A folder that holds a system. Paths are absolute, links are followed inside of it.
+
+    Whatever is there but cannot be read raises BaseError.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -30,86 +34,126 @@ class Sysroot:
             )
 
     def resolve(self, path: str) -> tuple[str, list[LinkMember]] | None:
-        """The path behind all links, and the links on the way; None if nothing is there."""
-        todo = list(reversed(PurePosixPath(path).parts[1:]))
-        at = PurePosixPath("/")
+        """The path behind all links, and the links on the way; None if nothing is there.
+
+        As if the sysroot were `/`: `..` and absolute links end at its top.
+        """
+        todo = _parts(path)
+        at: list[str] = []
         links: list[LinkMember] = []
         while todo:
             part = todo.pop()
             if part == "..":
-                at = at.parent
+                del at[-1:]
                 continue
-            here = self._host(at / part)
-            if here.is_symlink():
-                target = os.readlink(here)
-                links.append(LinkMember(str(at / part)[1:], target))
+            at.append(part)
+            here = "/".join(at)
+            mode = self._mode(f"/{here}")
+            if mode is None:
+                return None
+            if stat.S_ISLNK(mode):
+                with self._reading(f"/{here}"):
+                    target = os.readlink(self._host(f"/{here}"))
+                links.append(LinkMember(here, target))
                 if len(links) > MAX_LINK_HOPS:
                     return None
-                if target.startswith("/"):
-                    at = PurePosixPath("/")
-                todo.extend(reversed([p for p in PurePosixPath(target).parts if p != "/"]))
-            elif here.exists():
-                at /= part
-            else:
-                return None
-        return str(at), links
+                at = [] if target.startswith("/") else at[:-1]
+                todo += _parts(target)
+        return f"/{'/'.join(at)}", links
 
     def open(self, path: str) -> BinaryIO:
-        """A file, by its path behind all links. Raises BaseError."""
-        try:
-            return self._host(PurePosixPath(path)).open("rb")
-        except OSError as error:
-            raise BaseError(f"sysroot {self.root}: {path}: {error.strerror}") from None
+        """A file, by its path behind all links."""
+        with self._reading(path):
+            return open(self._host(path), "rb")
 
     def text(self, path: str) -> str | None:
         """A text file, links followed; None where there is none."""
-        found = self.resolve(path)
-        if found is None or not self._host(PurePosixPath(found[0])).is_file():
+        found = self._file(path)
+        if found is None:
             return None
-        with self.open(found[0]) as file:
+        with self._reading(found[0]), self.open(found[0]) as file:
             return file.read().decode(errors="replace")
 
     def members(self, path: str) -> list[Member] | None:
         """A file with all links that lead to it, as they are here; None if it is not there."""
-        found = self.resolve(path)
-        if found is None or not self._host(PurePosixPath(found[0])).is_file():
+        found = self._file(path)
+        if found is None:
             return None
         real, links = found
-        mode = self._host(PurePosixPath(real)).stat().st_mode
-        executable = bool(mode & stat.S_IXUSR)
-        content = Content.of(partial(self._stream, real))
-        return [*links, FileMember(real[1:], content, executable)]
+        return [*links, self._member(real)]
 
     def below(self, path: str, skip: Iterable[str] = ()) -> Iterator[Member]:
-        """Every file and link in a folder, but not in its children named in `skip`."""
+        """Every file and link in a folder, but not in its children named in `skip`.
+
+        With the links that lead to the folder; sockets, devices and the like are left out.
+        """
         found = self.resolve(path)
         if found is None:
             return
-        top = self._host(PurePosixPath(found[0]))
-        for folder, folders, files in os.walk(top):
-            if Path(folder) == top:
-                folders[:] = [name for name in folders if name not in skip]
-            place = Path(folder).relative_to(self.root)
-            for name in sorted([*files, *folders]):
-                if name in folders and not (Path(folder) / name).is_symlink():
-                    continue
-                if (Path(folder) / name).is_symlink():
-                    yield LinkMember(str(place / name), os.readlink(Path(folder) / name))
-                else:
-                    content = Content.of(partial(self._stream, f"/{place / name}"))
-                    yield FileMember(str(place / name), content)
+        top, links = found
+        yield from links
+        for name in self.names(top):
+            if name not in skip:
+                yield from self._tree(f"{top.rstrip('/')}/{name}")
 
     def names(self, path: str) -> list[str]:
         """The names in a folder; none if it is not there."""
         found = self.resolve(path)
-        if found is None or not self._host(PurePosixPath(found[0])).is_dir():
+        if found is None or not stat.S_ISDIR(self._mode(found[0]) or 0):
             return []
-        return sorted(child.name for child in self._host(PurePosixPath(found[0])).iterdir())
+        with self._reading(found[0]):
+            return sorted(child.name for child in Path(self._host(found[0])).iterdir())
+
+    def _tree(self, path: str) -> Iterator[Member]:
+        mode = self._mode(path) or 0
+        if stat.S_ISLNK(mode):
+            with self._reading(path):
+                yield LinkMember(path[1:], os.readlink(self._host(path)))
+        elif stat.S_ISDIR(mode):
+            for name in self.names(path):
+                yield from self._tree(f"{path}/{name}")
+        elif stat.S_ISREG(mode):
+            yield self._member(path)
+
+    def _file(self, path: str) -> tuple[str, list[LinkMember]] | None:
+        found = self.resolve(path)
+        if found is None or not stat.S_ISREG(self._mode(found[0]) or 0):
+            return None
+        return found
+
+    def _member(self, real: str) -> FileMember:
+        executable = bool((self._mode(real) or 0) & stat.S_IXUSR)
+        return FileMember(real[1:], Content.of(partial(self._stream, real)), executable)
 
     def _stream(self, path: str) -> Iterator[bytes]:
-        with self.open(path) as file:
+        with self._reading(path), self.open(path) as file:
             while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
-    def _host(self, path: PurePosixPath) -> Path:
-        return self.root / str(path)[1:]
+    def _mode(self, path: str) -> int | None:
+        """Type and permissions of what lies at a path, links not followed; None for nothing."""
+        try:
+            return os.lstat(self._host(path)).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._unreadable(path, error) from None
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._unreadable(path, error) from None
+
+    def _unreadable(self, path: str, error: OSError) -> BaseError:
+        reason = error.strerror or str(error)
+        return BaseError(f"sysroot {self.root}: {path} cannot be read: {reason}")
+
+    def _host(self, path: str) -> str:
+        return f"{self.root}/{path[1:]}"
+
+
+def _parts(path: str) -> list[str]:
+    """A path's parts, last first."""
+    return [part for part in reversed(path.split("/")) if part not in ("", ".")]

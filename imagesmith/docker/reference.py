@@ -13,9 +13,13 @@ from imagesmith.errors import UsageError
 
 __all__ = ["Reference"]
 
+MAX_NAME = 255
+
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_HOST = r"(?:[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _NAME = re.compile(rf"(?:(?P<host>{_HOST})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)")
+_ID = re.compile(r"[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -36,7 +40,12 @@ class Reference:
             raise UsageError(
                 f"-t {text}: a tag cannot have a digest", hint="The digest follows from the image."
             )
-        if not _NAME.fullmatch(name) or not _TAG.fullmatch(tag):
+        if _ID.fullmatch(name):
+            raise UsageError(
+                f"-t {text}: 64 hexadecimal digits are an image ID to Docker, not a name",
+                hint="Choose a shorter name.",
+            )
+        if not _NAME.fullmatch(name) or not _TAG.fullmatch(tag) or len(name) > MAX_NAME:
             raise UsageError(
                 f"-t {text}: this is no image reference",
                 hint="Write NAME:TAG or HOST/NAME:TAG, the name in lower case.",
@@ -46,10 +55,14 @@ class Reference:
     @property
     def full(self) -> str:
         """With what Docker adds to a short name: `docker.io/library/shop:1`."""
-        first, slash, _ = self.name.partition("/")
+        first, slash, rest = self.name.partition("/")
         if not slash:
             return f"docker.io/library/{self}"
-        if "." in first or ":" in first or first == "localhost":
+        if first in ("docker.io", "index.docker.io"):
+            library = "" if "/" in rest else "library/"
+            return f"docker.io/{library}{rest}:{self.tag}"
+        # distribution/reference, splitDockerDomain: no repository name has upper case.
+        if "." in first or ":" in first or first == "localhost" or first != first.lower():
             return str(self)
         return f"docker.io/{self}"
 

@@ -15,13 +15,10 @@ from imagesmith.engine.engine import (
     Output,
 )
 from imagesmith.oci.archive import DockerImage, write_archive, write_archive_file
-from imagesmith.oci.layout import REF_NAME, Source, write_layout
+from imagesmith.oci.layout import CONTAINERD_NAME, REF_NAME, Source, write_layout
 from imagesmith.oci.spec import Descriptor
 
 __all__ = ["EmbeddedEngine"]
-
-CONTAINERD_NAME = "io.containerd.image.name"
-"""The full reference in an index; BuildKit's exporters write it, containerd's importer reads it."""
 
 
 class Loader(Protocol):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from imagesmith.base.base import Base
 from imagesmith.beam.release import Release
+from imagesmith.beam.tree import File
 from imagesmith.errors import ReleaseError
 from imagesmith.image.image import Image, make_image
 from imagesmith.image.start import with_prelude
@@ -39,7 +40,7 @@ def plan_cattle(release: Release, recipe: Recipe) -> list[LayerPlan]:
     Raises ReleaseError for what cannot be shipped.
     """
     env_sh = f"{release.folder}/env.sh"
-    if env_sh not in release.paths:
+    if not isinstance(release.tree.entries.get(env_sh), File):
         raise ReleaseError(
             f"{release.tree.name}: there is no {env_sh}, so this is no release of `mix release`",
             hint="Releases of Distillery and relx cannot be built yet.",

@@ -20,24 +20,32 @@ if [ -z "${{RELEASE_COOKIE:-}}" ]; then
   smith_secret="${{RELEASE_COOKIE_FILE:-/run/secrets/release_cookie}}"
   smith_own="${{RELEASE_TMP:-/tmp}}/.release_cookie"
   if [ -n "${{RELEASE_COOKIE_FILE:-}}" ] || [ -e "$smith_secret" ]; then
-    RELEASE_COOKIE="$(tr -d '\\n' < "$smith_secret")" || {{
+    RELEASE_COOKIE="$(tr -d '\\r\\n' < "$smith_secret")" || {{
       echo "ERROR: the cookie cannot be read from $smith_secret" >&2
       exit 1
     }}
+    if [ -z "$RELEASE_COOKIE" ]; then
+      echo "ERROR: there is no cookie in $smith_secret: it is empty" >&2
+      exit 1
+    fi
   else
     if [ ! -s "$smith_own" ]; then
       (
         umask 077
-        od -An -v -tx1 -N32 /dev/urandom | tr -d ' \\n' > "$smith_own.$$" || exit 1
-        ln "$smith_own.$$" "$smith_own" 2>/dev/null || [ -s "$smith_own" ]
+        {{ od -An -v -tx1 -N32 /dev/urandom | tr -d ' \\n' > "$smith_own.$$"; }} 2>/dev/null &&
+          [ -s "$smith_own.$$" ] && ln "$smith_own.$$" "$smith_own" 2>/dev/null
+        rm -f "$smith_own.$$"
+        [ -s "$smith_own" ]
       ) || {{
         echo "ERROR: no cookie can be made in ${{RELEASE_TMP:-/tmp}}: make it writable" \\
           "(--tmpfs /tmp), or set RELEASE_COOKIE or RELEASE_COOKIE_FILE" >&2
         exit 1
       }}
-      rm -f "$smith_own.$$"
     fi
-    RELEASE_COOKIE="$(cat "$smith_own")"
+    RELEASE_COOKIE="$(cat "$smith_own")" || {{
+      echo "ERROR: the cookie cannot be read from $smith_own: another user made it" >&2
+      exit 1
+    }}
   fi
   export RELEASE_COOKIE
   unset smith_secret smith_own
@@ -56,7 +64,7 @@ fi
 
 def with_prelude(env_sh: bytes) -> bytes:
     """The release's `env.sh` with our lines before its own, but after a `#!` line."""
-    first, newline, rest = env_sh.partition(b"\n")
+    first, _, rest = env_sh.partition(b"\n")
     if first.startswith(b"#!"):
-        return first + newline + PRELUDE.encode() + rest
+        return first + b"\n" + PRELUDE.encode() + rest
     return PRELUDE.encode() + env_sh

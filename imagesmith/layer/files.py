@@ -3,7 +3,8 @@
     in the release                     in the image, under /app        in the piece of
     lib/APP-VSN/…                      lib/APP/…                       the application
     lib/APP-VSN/ebin/APP.app           lib/APP/ebin/APP.app            own: the release
-    ELF files anywhere, erts-VSN/…     the same place                  native
+    ELF files anywhere, links to them,
+    erts-VSN/…                         the same place                  native
     releases/VSN/consolidated/…        consolidated/…                  protocols
     bin/…, releases/VSN/…, the rest    the same place                  the release
                                        lib/APP-VSN -> APP              the release
@@ -15,6 +16,7 @@ Not shipped: `releases/COOKIE`, which is a secret, and `*.script`, of which the 
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -22,7 +24,14 @@ from functools import partial
 from imagesmith.beam.module import KEEPABLE, canonical, chunks
 from imagesmith.beam.origin import Origin
 from imagesmith.beam.release import Application, Release
-from imagesmith.beam.tree import EmptyFolder, File, Link, Special, show_path
+from imagesmith.beam.tree import (
+    MAX_LINK_HOPS,
+    EmptyFolder,
+    File,
+    Link,
+    Special,
+    show_path,
+)
 from imagesmith.errors import ModuleError, ReleaseError
 from imagesmith.layer.member import Content, FileMember, FolderMember, LinkMember, Member
 from imagesmith.layer.split import Group, Piece, own_pieces
@@ -198,7 +207,13 @@ def _is_shipped(path: str) -> bool:
 
 
 def _is_elf(release: Release, path: str) -> bool:
-    if not isinstance(release.tree.entries[path], File) or path.endswith((".beam", ".app")):
+    """Whether it is an ELF file, or a link to one: ld.so finds many a library by its link."""
+    for _ in range(MAX_LINK_HOPS):
+        entry = release.tree.entries.get(path)
+        if not isinstance(entry, Link):
+            break
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.target))
+    if not isinstance(entry, File) or path.endswith((".beam", ".app")):
         return False
     return release.tree.read(path, len(ELF_MAGIC)) == ELF_MAGIC
 

@@ -46,6 +46,6 @@ def write_gzip(stream: Iterable[bytes], to: BinaryIO) -> tuple[str, str, int]:
         while len(pending) >= MEMBER_BYTES:
             size += flush(bytes(pending[:MEMBER_BYTES]))
             del pending[:MEMBER_BYTES]
-    if pending:
+    if pending or not size:  # a file without a member would be no gzip file
         size += flush(bytes(pending))
     return plain.hexdigest(), packed.hexdigest(), size

@@ -4,7 +4,7 @@ Bottom to top: native code, OTP, Elixir, third parties, the team's own applicati
 protocols, the release's own files. Two rules keep layers shared between releases and versions:
 
 - What an application is cut into depends on that application alone, never on the budget or on the
-  applications beside it. Over budget, whole groups are merged (`_merged`).
+  applications beside it. Over budget, whole groups are merged (`MERGES`).
 - No version is in a layer's paths: an application lies at `lib/APP`, and the release's own layer
   links `lib/APP-VSN` to it (see `layer/files.py`).
 """
@@ -107,10 +107,11 @@ def own_pieces(application: str, members: Sequence[Member]) -> list[Piece]:
     From 64 modules on, its `ebin` is cut into a power of two of buckets by a hash of the module's
     name: a changed module ships its bucket, and moves no other module.
     """
-    code = [member for member in members if "/ebin/" in member.path]
-    assets = [member for member in members if "/ebin/" not in member.path]
+    start = f"lib/{application}/ebin/"
+    code = [member for member in members if member.path.startswith(start)]
+    assets = [member for member in members if not member.path.startswith(start)]
     count = _buckets(len(code))
-    apart = count > 1 or _size(assets) >= ASSETS_BYTES
+    apart = count > 1 or (code and _size(assets) >= ASSETS_BYTES)
     if not apart:
         return [Piece.of(Group.OWN, application, members)]
     pieces = [Piece.of(Group.OWN, application, assets, "assets")] if assets else []

@@ -54,13 +54,15 @@ class Scratch:
         return self._blobs.get(key)
 
     def put(self, key: str, tar: Callable[[], Iterable[bytes]]) -> Blob:
-        """See Store. Raises OutputError if the disk is full or cannot be written."""
+        """See Store. Raises OutputError if the disk is full or cannot be written, and as `tar`."""
         path = self.folder / key
         try:
             with path.open("xb") as file:
                 diff_id, digest, size = write_gzip(tar(), file)
-        except OSError as error:
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
             reason = error.strerror or str(error)
             raise OutputError(f"{self.folder}: a layer cannot be written: {reason}") from None
         blob = Blob(f"sha256:{diff_id}", f"sha256:{digest}", size, codec(), path)

@@ -6,16 +6,16 @@ image store loads it; without, it is the plain OCI archive.
 
 from __future__ import annotations
 
-import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
 from imagesmith.errors import OutputError
-from imagesmith.oci.layout import LAYOUT_FILE, Source
+from imagesmith.oci.blob import Source
+from imagesmith.oci.layout import LAYOUT_FILE
 from imagesmith.oci.spec import Descriptor, Json, index, to_bytes
 
 __all__ = ["DockerImage", "write_archive", "write_archive_file"]
@@ -47,10 +47,10 @@ def write_archive_file(
     """Write the archive to a file, which appears whole or not at all. Raises OutputError."""
     temporary = ""
     try:
-        if path.is_dir():
-            raise OutputError(
-                f"{path}: there is a folder of this name", hint="Choose another dest."
-            )
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "something that is no file"
+            raise OutputError(f"{path}: there is {kind} here", hint="Choose another dest.")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
@@ -71,23 +71,34 @@ def write_archive(
     manifests: Sequence[Descriptor],
     images: Sequence[DockerImage] = (),
 ) -> None:
-    """Write the archive, once and straight on: `to` may be a pipe. Raises OSError as `to` does."""
-    with tarfile.open(fileobj=to, mode="w|", format=tarfile.USTAR_FORMAT) as archive:
-        _add(archive, "oci-layout", LAYOUT_FILE)
-        _add(archive, "index.json", index(manifests))
-        if images:
-            _add(archive, "manifest.json", to_bytes([image.to_json() for image in images]))
-        written: set[str] = set()
-        for blob in blobs:
-            if blob.descriptor.digest not in written:
-                written.add(blob.descriptor.digest)
-                with blob.open() as file:
-                    info = _info(_blob(blob.descriptor.digest), blob.descriptor.size)
-                    archive.addfile(info, file)
+    """Write the archive, once and straight on: `to` may be a pipe.
+
+    Raises OSError as `to` does, OutputError for a damaged blob.
+    """
+    size = _add(to, "oci-layout", [LAYOUT_FILE]) + _add(to, "index.json", [index(manifests)])
+    if images:
+        size += _add(to, "manifest.json", [to_bytes([image.to_json() for image in images])])
+    written: set[str] = set()
+    for blob in blobs:
+        digest = blob.descriptor.digest
+        if digest not in written:
+            written.add(digest)
+            size += _add(to, _blob(digest), blob.chunks(), blob.descriptor.size)
+    end = size + 2 * tarfile.BLOCKSIZE
+    to.write(bytes(2 * tarfile.BLOCKSIZE + -end % tarfile.RECORDSIZE))
 
 
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    archive.addfile(_info(name, len(data)), io.BytesIO(data))
+def _add(to: IO[bytes], name: str, data: Iterable[bytes], size: int | None = None) -> int:
+    """Write a member; returns how many bytes of the archive it takes."""
+    if size is None:
+        size = sum(map(len, data))
+    header = _info(name, size).tobuf(tarfile.PAX_FORMAT)
+    to.write(header)
+    for chunk in data:
+        to.write(chunk)
+    padding = -size % tarfile.BLOCKSIZE
+    to.write(bytes(padding))
+    return len(header) + size + padding
 
 
 def _info(name: str, size: int) -> tarfile.TarInfo:

@@ -10,24 +10,34 @@ from __future__ import annotations
 import errno
 import fcntl
 import glob
-import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from imagesmith.errors import BaseError, OutputError
-from imagesmith.oci.spec import Descriptor, array, index, object_of, parse, to_bytes
+from imagesmith.oci.blob import Source
+from imagesmith.oci.spec import Descriptor, Json, array, index, object_of, parse, to_bytes
 
-__all__ = ["LAYOUT_FILE", "REF_NAME", "Layout", "Source", "check_target", "write_layout"]
+__all__ = [
+    "CONTAINERD_NAME",
+    "LAYOUT_FILE",
+    "REF_NAME",
+    "Layout",
+    "Source",
+    "check_target",
+    "write_layout",
+]
 
 LAYOUT_FILE = to_bytes({"imageLayoutVersion": "1.0.0"})
 REF_NAME = "org.opencontainers.image.ref.name"
-CHUNK_BYTES = 1 << 20
+CONTAINERD_NAME = "io.containerd.image.name"
+"""The full reference; BuildKit's exporters write it, containerd's importer reads it."""
+
+STAGE = ".imagesmith-"
 MAX_DOCUMENT_BYTES = 4 << 20  # what registries allow a manifest
 
 
@@ -43,6 +53,7 @@ class Layout:
             raise BaseError(f"{root}: this is no OCI layout: no oci-layout, index.json") from None
         if marker.get("imageLayoutVersion") != "1.0.0":
             raise BaseError(f"{root}/oci-layout: only imageLayoutVersion 1.0.0 is known")
+        self.index = document
         place = f"{root}/index.json: manifests"
         self.manifests = [
             Descriptor.from_json(item, f"{place}[{number}]")
@@ -66,22 +77,24 @@ class Layout:
             raise BaseError(f"{self.root}: blob {descriptor.digest} is too large for a document")
         with self.open(descriptor) as file:
             data = file.read(MAX_DOCUMENT_BYTES + 1)
-        if Descriptor.of(descriptor.media_type, data).digest != descriptor.digest:
+        found = Descriptor.of(descriptor.media_type, data)
+        if (found.digest, found.size) != (descriptor.digest, descriptor.size):
             raise BaseError(f"{self.root}: blob {descriptor.digest} is damaged")
         return data
 
     def reachable(self) -> set[str]:
         """The digests of every blob that the index leads to. Raises BaseError if one is broken."""
-        return {digest for item in self.manifests for digest in self._below(item)}
+        return {digest for item in self.manifests for digest in self.below(item)}
 
-    def _below(self, descriptor: Descriptor) -> Iterator[str]:
+    def below(self, descriptor: Descriptor) -> Iterator[str]:
+        """The digests of a manifest or index, and of every blob that it leads to."""
         yield descriptor.digest
         document = parse(self.document(descriptor), f"{self.root}: {descriptor.digest}")
         key = "manifests" if "manifests" in document else "layers"
         for number, item in enumerate(array(document.get(key), key)):
             child = Descriptor.from_json(item, f"{descriptor.digest}: {key}[{number}]")
             if key == "manifests":
-                yield from self._below(child)
+                yield from self.below(child)
             else:
                 yield child.digest
         if "config" in document:
@@ -89,32 +102,27 @@ class Layout:
             yield Descriptor.from_json(config, f"{descriptor.digest}: config").digest
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A blob to write, and how to read it."""
-
-    descriptor: Descriptor
-    open: Callable[[], BinaryIO]
-
-
 def write_layout(root: Path, blobs: Iterable[Source], manifests: Sequence[Descriptor]) -> None:
     """Make `root` a layout that holds the manifests, or add them to the layout that it is.
 
-    Everything is written beside `root` first, so a failure or a kill leaves what was there. In an
-    existing layout, a manifest takes the place of the one that has its annotations (its names),
-    and blobs that only the replaced one led to are removed. Two writers take turns.
+    Everything is staged first, so a failure or a kill leaves what was there. In an existing
+    layout, a manifest takes the place of the one that has its names, and blobs that only the
+    replaced one led to are removed. Two writers take turns.
 
     Raises OutputError if `root` holds something else, or the disk refuses.
     """
     try:
         check_target(root)
-        with _staging(root) as stage:
+        root = root.resolve()
+        # A folder that is there may be a mount point: nothing can be renamed onto it.
+        within = root.is_dir()
+        with _staging(root if within else root.parent, root.name) as stage:
             (stage / "blobs/sha256").mkdir(parents=True)
             for blob in blobs:
                 _write_blob(stage, blob)
             (stage / "oci-layout").write_bytes(LAYOUT_FILE)
             (stage / "index.json").write_bytes(index(manifests))
-            if not _renamed(stage, root):
+            if within or not _renamed(stage, root):
                 _merge(stage, root, manifests)
     except OSError as error:
         raise OutputError(f"{root}: cannot be written: {error.strerror or error}") from None
@@ -122,11 +130,15 @@ def write_layout(root: Path, blobs: Iterable[Source], manifests: Sequence[Descri
 
 def check_target(root: Path) -> None:
     """Raise OutputError unless `root` is absent, an empty folder or an OCI layout."""
-    if not root.is_symlink() and not root.exists():
+    if not root.exists():
+        if root.is_symlink():
+            raise OutputError(
+                f"{root}: this symbolic link leads nowhere", hint="Choose another dest."
+            )
         return
     if not root.is_dir():
         raise OutputError(f"{root}: there is a file of this name", hint="Choose another dest.")
-    held = sorted(path.name for path in root.iterdir())
+    held = sorted(path.name for path in root.iterdir() if STAGE not in path.name)
     if held and "oci-layout" not in held:
         shown = ", ".join(held[:3]) + (", …" if len(held) > 3 else "")
         raise OutputError(
@@ -136,52 +148,55 @@ def check_target(root: Path) -> None:
 
 
 @contextmanager
-def _staging(root: Path) -> Iterator[Path]:
-    """A folder beside `root`, gone at the end; those that a killed build left are removed too.
+def _staging(parent: Path, name: str) -> Iterator[Path]:
+    """A folder in `parent`, gone at the end; those that a killed build left are removed too.
 
     A lock tells a living build's folder from a dead one's.
     """
-    root.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{root.name}.imagesmith-"
-    for left in root.parent.glob(f"{glob.escape(prefix)}*"):
+    parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{name}{STAGE}"
+    for left in parent.glob(f"{glob.escape(prefix)}*"):
         with suppress(OSError), _locked(left, wait=False):
             shutil.rmtree(left, ignore_errors=True)
-    stage = Path(tempfile.mkdtemp(prefix=prefix, dir=root.parent))
-    try:
+    with ExitStack() as held:
+        stage = None
+        while stage is None:
+            made = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            # Before it is locked, another build may take it for a dead one's: then make another.
+            with suppress(FileNotFoundError, BlockingIOError):
+                handle = held.enter_context(_locked(made, wait=False))
+                stage = made if _is_same(made, handle) else None
+        held.callback(shutil.rmtree, stage, ignore_errors=True)
         stage.chmod(0o755)
-        with _locked(stage, wait=True):
-            yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        yield stage
+
+
+def _is_same(folder: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
-def _locked(folder: Path, *, wait: bool) -> Iterator[None]:
+def _locked(folder: Path, *, wait: bool) -> Iterator[int]:
     """Hold flock(2) on a folder itself: no lock file to leave behind."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
+        yield handle
     finally:
         os.close(handle)
 
 
 def _write_blob(stage: Path, blob: Source) -> None:
     """Copy a blob, checking digest and size on the way: a damaged one never reaches a layout."""
-    wanted = blob.descriptor
-    path = stage / "blobs" / wanted.digest.replace(":", "/")
+    path = stage / "blobs" / blob.descriptor.digest.replace(":", "/")
     if path.exists():
         return
-    digest, size = hashlib.sha256(), 0
-    with blob.open() as source, path.open("xb") as to:
-        while chunk := source.read(CHUNK_BYTES):
-            digest.update(chunk)
-            size += len(chunk)
+    with path.open("xb") as to:
+        for chunk in blob.chunks():
             to.write(chunk)
-    if (f"sha256:{digest.hexdigest()}", size) != (wanted.digest, wanted.size):
-        raise OutputError(
-            f"blob {wanted.digest} is damaged: read {size} bytes of sha256:{digest.hexdigest()}"
-        )
 
 
 def _renamed(stage: Path, root: Path) -> bool:
@@ -197,14 +212,48 @@ def _renamed(stage: Path, root: Path) -> bool:
 
 def _merge(stage: Path, root: Path, manifests: Sequence[Descriptor]) -> None:
     with _locked(root, wait=True):
+        # The mark comes first: a folder with it and no index is ours, half-way.
+        if not (root / "oci-layout").exists():
+            (stage / "oci-layout").replace(root / "oci-layout")
+        if not (root / "index.json").exists():
+            (root / "index.json").write_bytes(index([]))
         before = Layout(root)
-        reached = before.reachable()
-        names = [item.annotations for item in manifests]
-        kept = [item for item in before.manifests if item.annotations not in names]
+        replaced = [
+            item for item in before.manifests if any(_same_name(item, new) for new in manifests)
+        ]
+        entries = array(before.index.get("manifests"), "manifests")
+        # As they were written: they may say more than we know of.
+        kept = [
+            entry
+            for entry, item in zip(entries, before.manifests, strict=True)
+            if item not in replaced
+        ]
         (root / "blobs/sha256").mkdir(parents=True, exist_ok=True)
         for path in (stage / "blobs/sha256").iterdir():
             path.replace(root / "blobs/sha256" / path.name)
-        (stage / "index.json").write_bytes(index([*kept, *manifests]))
+        document: Mapping[str, Json] = {
+            **before.index,
+            "manifests": [*kept, *(item.to_json() for item in manifests)],
+        }
+        (stage / "index.json").write_bytes(to_bytes(document))
         (stage / "index.json").replace(root / "index.json")
-        for digest in reached - Layout(root).reachable():
+        _remove_unreachable(before, replaced)
+
+
+def _same_name(old: Descriptor, new: Descriptor) -> bool:
+    """Whether both have one tag; other tools write no full reference, which then says nothing."""
+    if old.annotations.get(REF_NAME) != new.annotations.get(REF_NAME):
+        return False
+    full = {item.annotations.get(CONTAINERD_NAME) for item in (old, new)} - {None}
+    return len(full) < 2
+
+
+def _remove_unreachable(before: Layout, replaced: Iterable[Descriptor]) -> None:
+    """Remove what only the replaced manifests led to.
+
+    Where a manifest is damaged or missing nobody knows what is still needed, and nothing goes.
+    """
+    with suppress(BaseError):
+        old = {digest for item in replaced for digest in before.below(item)}
+        for digest in old - Layout(before.root).reachable():
             before.path(digest).unlink(missing_ok=True)

@@ -45,6 +45,7 @@ class MediaType:
     LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
     DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
     DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+    DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
     DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 
