@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imagesmith.cli.progress import Progress, ProgressMode
-from imagesmith.errors import OutputError, UsageError
+from imagesmith.engine.name import EngineName
+from imagesmith.errors import UsageError
 
 if TYPE_CHECKING:
-    from imagesmith.engine.engine import Delivery, Engine, Output
     from imagesmith.image.image import Image
     from imagesmith.layer.store import Store
     from imagesmith.recipe import Recipe
@@ -32,13 +30,6 @@ class Mode(StrEnum):
 
     CATTLE = "cattle"
     PET = "pet"
-
-
-class EngineName(StrEnum):
-    """The values of `--engine`."""
-
-    AUTO = "auto"
-    EMBEDDED = "embedded"
 
 
 def build(
@@ -71,11 +62,14 @@ def build(
             "--output",
             "-o",
             metavar="type=T,dest=PATH",
-            help="Where to: type=oci (with tar=false a folder) or type=docker.",
+            help="Where to: type=oci (with tar=false a folder), type=docker or type=registry.",
         ),
     ] = None,
     load: Annotated[
         bool, typer.Option("--load", help="Load the image into Docker (type=docker).")
+    ] = False,
+    push: Annotated[
+        bool, typer.Option("--push", help="Push the image to its tags' registries (type=registry).")
     ] = False,
     engine: Annotated[EngineName, typer.Option(help="What delivers the image.")] = EngineName.AUTO,
     metadata_file: Annotated[
@@ -91,17 +85,29 @@ def build(
 ) -> None:
     """Build an image from a release.
 
-    Without --output or --load the image is loaded where a Docker answers, and else becomes an OCI
-    layout in NAME.oci/. The reference, or the path, with its digest is the last line of stdout.
+    Without --output, --load or --push the image is loaded where a Docker answers, and else becomes
+    an OCI layout in NAME.oci/. The last line of stdout is the reference, or the path, with the
+    digest.
 
     Examples:
 
       imagesmith build recipes/shop.yml --load
 
+      imagesmith build -t registry.example/shop:1 --push
+
       imagesmith build _build/prod/rel/shop -t shop:1 -o type=oci,dest=shop.tar
     """
+    from imagesmith.cli.deliver import (
+        checked_tags,
+        deliver,
+        image_tags,
+        wanted_outputs,
+        write_metadata,
+        write_whole,
+    )
     from imagesmith.cli.find import find_recipe, release_paths
-    from imagesmith.engine.engine import Delivery
+    from imagesmith.engine.choose import choose_engine
+    from imagesmith.engine.engine import Delivery, RegistryOutput
     from imagesmith.layer.store import Scratch
 
     if mode is Mode.PET:
@@ -112,36 +118,29 @@ def build(
     telling = Progress(progress)
     wanted = find_recipe(recipe)
     paths = release_paths(wanted, release or [])
-    tags = _checked_tags(tag or [], len(paths))
+    tags = checked_tags(tag or [], len(paths))
     if iidfile and len(paths) > 1:
         raise UsageError(
             f"--iidfile: there are {len(paths)} images, and the file holds one ID",
             hint="Use --metadata-file, or pick one with --release.",
         )
-    outputs = _outputs(output or [], load)
-    delivering = _engine(engine)
+    outputs = wanted_outputs(output or [], load=load, push=push)
+    if RegistryOutput() in outputs and not tags:
+        raise UsageError("--push: nothing says where to", hint="Add `-t HOST/NAME:TAG`.")
+    delivering, why = choose_engine(engine, outputs, telling.log)
+    telling.note(f"{delivering.name} engine: {why}")
     with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
         store = Scratch(Path(scratch))
         images = [_image(wanted, name, path, store, telling) for name, path in paths]
-        deliveries = [Delivery(image, _tags(tags, image)) for image in images]
-        printed: list[str] = []
-        for place, held in _destinations(outputs, deliveries, telling):
-            printed += delivering.deliver(held, place)
+        deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
+        delivered = deliver(delivering, deliveries, outputs)
+    first = delivered[: len(deliveries)]
     if metadata_file:
-        _write(metadata_file, json.dumps(_metadata(deliveries), indent=2) + "\n")
+        write_metadata(metadata_file, deliveries, first)
     if iidfile:
-        _write(iidfile, images[0].config_descriptor.digest)
-    for line in printed:
-        typer.echo(line)
-
-
-def _engine(name: EngineName) -> Engine:
-    from imagesmith.docker.client import Docker
-    from imagesmith.engine.embedded import EmbeddedEngine
-
-    match name:
-        case EngineName.AUTO | EngineName.EMBEDDED:
-            return EmbeddedEngine(Docker())
+        write_whole(iidfile, first[0].config_digest)
+    for item in delivered:
+        typer.echo(item.reference)
 
 
 def _image(recipe: Recipe, name: str | None, path: Path, store: Store, telling: Progress) -> Image:
@@ -189,83 +188,3 @@ def _created() -> str:
             f"SOURCE_DATE_EPOCH={given}: this is no number of seconds since 1970",
             hint="Unset it, or use `git log -1 --format=%ct`.",
         ) from None
-
-
-def _checked_tags(tags: Sequence[str], images: int) -> list[str]:
-    from imagesmith.docker.reference import Reference
-
-    for tag in tags:
-        if images > 1 and "{release}" not in tag:
-            raise UsageError(
-                f"-t {tag}: {images} images cannot have one name",
-                hint="Write {release} where each one's own name shall stand: "
-                "-t registry.example/{release}:{version}",
-            )
-        Reference.parse(tag.replace("{release}", "name").replace("{version}", "1"))
-    return list(tags)
-
-
-def _tags(tags: Sequence[str], image: Image) -> tuple[str, ...]:
-    # A version may have a + (semver.org, "build metadata"), a tag may not.
-    version = image.version.replace("+", "-")
-    return tuple(
-        tag.replace("{release}", image.name).replace("{version}", version)
-        for tag in tags or ["{release}:{version}"]
-    )
-
-
-def _outputs(outputs: Sequence[str], load: bool) -> list[Output]:
-    from imagesmith.cli.output import parse_output
-    from imagesmith.engine.engine import LayoutOutput, LoadOutput
-    from imagesmith.oci.layout import check_target
-
-    parsed = [parse_output(text) for text in outputs]
-    if load and LoadOutput() not in parsed:
-        parsed.append(LoadOutput())
-    for place in parsed:
-        if isinstance(place, LayoutOutput):
-            check_target(place.path)
-    return parsed
-
-
-def _destinations(
-    outputs: Sequence[Output], deliveries: Sequence[Delivery], telling: Progress
-) -> list[tuple[Output, Sequence[Delivery]]]:
-    """What goes where; where the user did not say it, into Docker, or into a layout an image."""
-    from imagesmith.docker.client import Docker
-    from imagesmith.engine.engine import LayoutOutput, LoadOutput
-
-    if outputs:
-        return [(place, deliveries) for place in outputs]
-    version = Docker().version()
-    if version:
-        telling.note(f"loading into Docker {version}, which answers here")
-        return [(LoadOutput(), deliveries)]
-    return [(LayoutOutput(Path(f"{item.image.name}.oci")), [item]) for item in deliveries]
-
-
-def _metadata(deliveries: Sequence[Delivery]) -> dict[str, object]:
-    """What buildx's `--metadata-file` holds; by release where there are several."""
-    documents = {
-        item.image.name: {
-            "containerimage.config.digest": item.image.config_descriptor.digest,
-            "containerimage.descriptor": item.image.descriptor.to_json(),
-            "containerimage.digest": item.image.digest,
-            "image.name": ",".join(item.tags),
-        }
-        for item in deliveries
-    }
-    if len(documents) == 1:
-        return dict(next(iter(documents.values())))
-    return dict(documents)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None

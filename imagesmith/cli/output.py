@@ -17,7 +17,12 @@ EXAMPLE = "Write `--output type=oci,dest=shop.tar`, or `--output type=oci,tar=fa
 
 def parse_output(text: str) -> Output:
     """Read one `--output`. Raises UsageError."""
-    from imagesmith.engine.engine import ArchiveOutput, LayoutOutput, LoadOutput
+    from imagesmith.engine.engine import (
+        ArchiveOutput,
+        LayoutOutput,
+        LoadOutput,
+        RegistryOutput,
+    )
 
     fields = dict(_fields(text))
     kind, dest = fields.pop("type", ""), fields.pop("dest", "")
@@ -28,8 +33,12 @@ def parse_output(text: str) -> Output:
         raise UsageError(f"--output {text}: tar is true or false", hint=EXAMPLE)
     if kind == "docker" and not dest:
         return LoadOutput()
+    if kind == "registry":
+        if dest:
+            raise UsageError(f"--output {text}: the tags say which registry", hint=EXAMPLE)
+        return RegistryOutput()
     if kind not in {"oci", "docker"}:
-        raise UsageError(f"--output {text}: type is oci or docker", hint=EXAMPLE)
+        raise UsageError(f"--output {text}: type is oci, docker or registry", hint=EXAMPLE)
     if not dest:
         raise UsageError(f"--output {text}: dest is missing", hint=EXAMPLE)
     if tar == "false":

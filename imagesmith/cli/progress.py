@@ -41,6 +41,11 @@ class Progress:
         """Say something that the user should know, though the build goes on."""
         self._say({"note": text}, f"imagesmith: {text}")
 
+    def log(self, line: str) -> None:
+        """A line of somebody else's log, such as BuildKit's."""
+        if self.mode in {ProgressMode.PLAIN, ProgressMode.JSON} and line:
+            self._say({"log": line}, line)
+
     def warn(self, text: str) -> None:
         """Say something that the user has to know, even of a quiet build."""
         if self.mode is ProgressMode.JSON:

@@ -9,11 +9,14 @@ from typing import IO, Protocol
 from imagesmith.docker.reference import Reference
 from imagesmith.engine.engine import (
     ArchiveOutput,
+    Delivered,
     Delivery,
     LayoutOutput,
     LoadOutput,
     Output,
+    RegistryOutput,
 )
+from imagesmith.errors import UsageError
 from imagesmith.oci.archive import DockerImage, write_archive, write_archive_file
 from imagesmith.oci.layout import CONTAINERD_NAME, REF_NAME, Source, write_layout
 from imagesmith.oci.spec import Descriptor
@@ -39,7 +42,7 @@ class EmbeddedEngine:
     def __init__(self, docker: Loader) -> None:
         self._docker = docker
 
-    def deliver(self, deliveries: Sequence[Delivery], output: Output) -> list[str]:
+    def deliver(self, deliveries: Sequence[Delivery], output: Output) -> list[Delivered]:
         """See Engine."""
         blobs = _blobs(deliveries)
         manifests = [item for delivery in deliveries for item in _manifests(delivery)]
@@ -47,18 +50,28 @@ class EmbeddedEngine:
         match output:
             case LayoutOutput(path):
                 write_layout(path, blobs, manifests)
-                return [f"{path}@{delivery.image.digest}" for delivery in deliveries]
+                return [_delivered(item, f"{path}@{item.image.digest}") for item in deliveries]
             case ArchiveOutput(path, docker):
                 write_archive_file(path, blobs, manifests, images if docker else ())
-                return [f"{path}@{delivery.image.digest}" for delivery in deliveries]
+                return [_delivered(item, f"{path}@{item.image.digest}") for item in deliveries]
             case LoadOutput():
                 self._docker.load(lambda to: write_archive(to, blobs, manifests, images))
-                return [
-                    self._docker.reference(
-                        item.tags[0], item.image.digest, item.image.config_descriptor.digest
-                    )
-                    for item in deliveries
-                ]
+                return [self._loaded(item) for item in deliveries]
+            case RegistryOutput():
+                raise UsageError(
+                    "the embedded engine cannot push to a registry yet",
+                    hint="Use `--engine buildkit`, or write a layout and push it: `skopeo copy "
+                    "oci:DIR:TAG docker://REF`.",
+                )
+
+    def _loaded(self, item: Delivery) -> Delivered:
+        config = item.image.config_descriptor.digest
+        return _delivered(item, self._docker.reference(item.tags[0], item.image.digest, config))
+
+
+def _delivered(item: Delivery, reference: str) -> Delivered:
+    image = item.image
+    return Delivered(reference, image.descriptor, image.config_descriptor.digest)
 
 
 def _blobs(deliveries: Sequence[Delivery]) -> list[Source]:

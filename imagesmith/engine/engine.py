@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Protocol
 
 from imagesmith.image.image import Image
+from imagesmith.oci.spec import Descriptor
 
 __all__ = [
     "ArchiveOutput",
+    "Delivered",
     "Delivery",
     "Engine",
     "LayoutOutput",
     "LoadOutput",
     "Output",
+    "RegistryOutput",
 ]
 
 
@@ -39,7 +42,12 @@ class LoadOutput:
     """The image store of the Docker that answers."""
 
 
-Output = LayoutOutput | ArchiveOutput | LoadOutput
+@dataclass(frozen=True, slots=True)
+class RegistryOutput:
+    """The registries that the tags name."""
+
+
+Output = LayoutOutput | ArchiveOutput | LoadOutput | RegistryOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,20 @@ class Delivery:
     tags: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """An image where it was wanted.
+
+    `reference` is what a user gives to the next command: a reference, an image ID, or
+    `PATH@DIGEST`. The digests are those of the image there: BuildKit writes a configuration, and
+    so a manifest, of its own.
+    """
+
+    reference: str
+    descriptor: Descriptor
+    config_digest: str
+
+
 class Engine(Protocol):
     """Takes finished images and puts them where the user wants them."""
 
@@ -57,9 +79,5 @@ class Engine(Protocol):
     def name(self) -> str:
         """What `--engine` calls it."""
 
-    def deliver(self, deliveries: Sequence[Delivery], output: Output) -> list[str]:
-        """Deliver the images, all or none.
-
-        Returns for each what a user can give to the next command: a reference, or
-        `PATH@DIGEST`. Raises OutputError or DockerError.
-        """
+    def deliver(self, deliveries: Sequence[Delivery], output: Output) -> list[Delivered]:
+        """Deliver the images, in their order. Raises OutputError, DockerError or UsageError."""

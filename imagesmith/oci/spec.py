@@ -21,6 +21,7 @@ __all__ = [
     "MediaType",
     "Platform",
     "array",
+    "contents",
     "digest_of",
     "index",
     "manifest",
@@ -169,6 +170,16 @@ def manifest(
     if annotations:
         out["annotations"] = dict(annotations)
     return to_bytes(out)
+
+
+def contents(document: bytes, place: str) -> tuple[Descriptor, list[Descriptor]]:
+    """A manifest's configuration and layers. Raises BaseError, naming `place`, if it is none."""
+    found = parse(document, place)
+    layers = array(found.get("layers"), f"{place}: layers")
+    return Descriptor.from_json(found.get("config"), f"{place}: config"), [
+        Descriptor.from_json(item, f"{place}: layers[{number}]")
+        for number, item in enumerate(layers)
+    ]
 
 
 def index(manifests: Sequence[Descriptor]) -> bytes:

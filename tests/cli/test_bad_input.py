@@ -95,7 +95,7 @@ REQUESTS: dict[str, tuple[list[str], str]] = {
     "pet, which is not there yet": (["{release}", "--mode", "pet"], "--mode pet"),
     "a tag that is none": (["{release}", "-t", "Shop:1"], "-t Shop:1: this is no image reference"),
     "a tag with a digest": (["{release}", "-t", "a@sha256:1"], "cannot have a digest"),
-    "an output type": (["{release}", "-o", "type=cake,dest=x"], "type is oci or docker"),
+    "an output type": (["{release}", "-o", "type=cake,dest=x"], "type is oci, docker or registry"),
     "an output without dest": (["{release}", "-o", "type=oci"], "dest is missing"),
     "an output field": (["{release}", "-o", "type=oci,dest=x,y=z"], "unknown field y"),
     "an output that is no pair": (["{release}", "-o", "oci"], "'oci' is no KEY=VALUE"),

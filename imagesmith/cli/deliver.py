@@ -1,0 +1,116 @@
+"""What `build` does with a finished image: its tags, where it goes, what is written of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from imagesmith.cli.output import parse_output
+from imagesmith.docker.client import Docker
+from imagesmith.docker.reference import Reference
+from imagesmith.engine.engine import (
+    Delivered,
+    Delivery,
+    Engine,
+    LayoutOutput,
+    LoadOutput,
+    Output,
+    RegistryOutput,
+)
+from imagesmith.errors import OutputError, UsageError
+from imagesmith.image.image import Image
+from imagesmith.oci.layout import check_target
+
+__all__ = [
+    "checked_tags",
+    "deliver",
+    "image_tags",
+    "wanted_outputs",
+    "write_metadata",
+    "write_whole",
+]
+
+
+def checked_tags(tags: Sequence[str], images: int) -> list[str]:
+    """The values of `-t`, for so many images. Raises UsageError."""
+    for tag in tags:
+        if images > 1 and "{release}" not in tag:
+            raise UsageError(
+                f"-t {tag}: {images} images cannot have one name",
+                hint="Write {release} where each one's own name shall stand: "
+                "-t registry.example/{release}:{version}",
+            )
+        Reference.parse(tag.replace("{release}", "name").replace("{version}", "1"))
+    return list(tags)
+
+
+def image_tags(tags: Sequence[str], image: Image) -> tuple[str, ...]:
+    """An image's own tags, names and versions filled in."""
+    # A version may have a + (semver.org, "build metadata"), a tag may not.
+    version = image.version.replace("+", "-")
+    return tuple(
+        tag.replace("{release}", image.name).replace("{version}", version)
+        for tag in tags or ["{release}:{version}"]
+    )
+
+
+def wanted_outputs(texts: Sequence[str], *, load: bool, push: bool) -> list[Output]:
+    """Where to; where the user did not say it, into the Docker that answers.
+
+    An empty list means: nowhere, so a layout an image. Raises UsageError, and OutputError for a
+    place that holds something else: before any work is done.
+    """
+    outputs = [parse_output(text) for text in texts]
+    if load and LoadOutput() not in outputs:
+        outputs.append(LoadOutput())
+    if push and RegistryOutput() not in outputs:
+        outputs.append(RegistryOutput())
+    for output in outputs:
+        if isinstance(output, LayoutOutput):
+            check_target(output.path)
+    if not outputs and Docker().version():
+        return [LoadOutput()]
+    return outputs
+
+
+def deliver(
+    engine: Engine, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+) -> list[Delivered]:
+    """Every image to every output, one output after the other."""
+    if outputs:
+        return [item for output in outputs for item in engine.deliver(deliveries, output)]
+    return [
+        delivered
+        for item in deliveries
+        for delivered in engine.deliver([item], LayoutOutput(Path(f"{item.image.name}.oci")))
+    ]
+
+
+def write_metadata(
+    path: Path, deliveries: Sequence[Delivery], delivered: Sequence[Delivered]
+) -> None:
+    """What buildx's `--metadata-file` holds; by release where there are several."""
+    documents = {
+        item.image.name: {
+            "containerimage.config.digest": found.config_digest,
+            "containerimage.descriptor": found.descriptor.to_json(),
+            "containerimage.digest": found.descriptor.digest,
+            "image.name": ",".join(item.tags),
+        }
+        for item, found in zip(deliveries, delivered, strict=True)
+    }
+    document = documents if len(documents) > 1 else next(iter(documents.values()))
+    write_whole(path, json.dumps(document, indent=2) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file whole or not at all. Raises OutputError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
