@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build"]
 
-EPOCH = 315_532_800  # 1980-01-01T00:00:00Z, as every file in a layer has it
-
 
 class Mode(StrEnum):
     """The two lives of a release."""
@@ -119,6 +117,9 @@ def build(
     wanted = find_recipe(recipe)
     paths = release_paths(wanted, release or [])
     tags = checked_tags(tag or [], len(paths))
+    for file in (metadata_file, iidfile):
+        if file and not file.absolute().parent.is_dir():
+            raise UsageError(f"{file}: there is no such folder to write it into")
     if iidfile and len(paths) > 1:
         raise UsageError(
             f"--iidfile: there are {len(paths)} images, and the file holds one ID",
@@ -149,12 +150,19 @@ def _image(recipe: Recipe, name: str | None, path: Path, store: Store, telling: 
     from imagesmith.beam.origin import find_project
     from imagesmith.beam.release import read_release
     from imagesmith.beam.tree import Folder
+    from imagesmith.docker.reference import is_repository
     from imagesmith.image.cattle import ROOT, cattle_image, plan_cattle
     from imagesmith.layer.build import build_layer
     from imagesmith.layer.files import strippable_bytes
     from imagesmith.layer.split import Group
 
     release = read_release(Folder(path), own=recipe.layers.own, project=find_project(path))
+    name = (name or release.name).lower()
+    if not is_repository(name):
+        raise UsageError(
+            f"{release.name}: an image cannot be named after this release",
+            hint="Give it a name in the recipe: `name: shop`.",
+        )
     plans = plan_cattle(release, recipe)
     native = [member for plan in plans if plan.group is Group.NATIVE for member in plan.members]
     base = resolve_base(recipe.base, native, ROOT, store)
@@ -171,16 +179,16 @@ def _image(recipe: Recipe, name: str | None, path: Path, store: Store, telling: 
                 f"{release.name} is not stripped; `layers: {{strip: always}}` would take "
                 f"{saved / 1_000_000:.1f} MB of debug information and docs out of its modules"
             )
-    image = cattle_image(
-        release, recipe, base, layers, name=(name or release.name).lower(), created=_created()
-    )
+    image = cattle_image(release, recipe, base, layers, name=name, created=_created())
     telling.image(image, base.description)
     return image
 
 
 def _created() -> str:
     """The image's time: SOURCE_DATE_EPOCH (reproducible-builds.org), or a constant."""
-    given = os.environ.get("SOURCE_DATE_EPOCH", str(EPOCH))
+    from imagesmith.oci.spec import EPOCH
+
+    given = os.environ.get("SOURCE_DATE_EPOCH") or str(EPOCH)
     try:
         return datetime.fromtimestamp(int(given), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (ValueError, OverflowError, OSError):

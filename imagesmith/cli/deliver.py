@@ -43,7 +43,7 @@ def checked_tags(tags: Sequence[str], images: int) -> list[str]:
                 "-t registry.example/{release}:{version}",
             )
         Reference.parse(tag.replace("{release}", "name").replace("{version}", "1"))
-    return list(tags)
+    return list(dict.fromkeys(tags))
 
 
 def image_tags(tags: Sequence[str], image: Image) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,7 @@ def find_recipe(given: Path | None) -> Recipe:
     from imagesmith.recipe import default, load
 
     if given is not None:
-        if given.is_dir():
-            return default(given)
-        if not given.exists():
-            raise UsageError(
-                f"{given}: there is no such recipe", hint="Name a recipe or a release's folder."
-            )
-        return load(given)
+        return default(given) if _is_folder(given) else load(given)
     if RECIPE.exists():
         return load(RECIPE)
     found = sorted(path for folder in BUILT for path in Path(folder).glob("*/releases"))
@@ -46,6 +41,17 @@ def find_recipe(given: Path | None) -> Recipe:
         f"there are several releases here: {names}",
         hint="Name one of their folders, or write a recipe with `releases:`.",
     )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path}: there is no such recipe", hint="Name a recipe or a release's folder."
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def release_paths(recipe: Recipe, wanted: list[str]) -> list[tuple[str | None, Path]]:

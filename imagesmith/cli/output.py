@@ -31,6 +31,10 @@ def parse_output(text: str) -> Output:
         raise UsageError(f"--output {text}: unknown field {next(iter(fields))}", hint=EXAMPLE)
     if tar not in {"true", "false"}:
         raise UsageError(f"--output {text}: tar is true or false", hint=EXAMPLE)
+    if dest == "-":
+        raise UsageError(f"--output {text}: stdout holds the reference", hint=EXAMPLE)
+    if kind == "docker" and tar == "false":
+        raise UsageError(f"--output {text}: only type=oci can be a folder", hint=EXAMPLE)
     if kind == "docker" and not dest:
         return LoadOutput()
     if kind == "registry":
@@ -42,8 +46,6 @@ def parse_output(text: str) -> Output:
     if not dest:
         raise UsageError(f"--output {text}: dest is missing", hint=EXAMPLE)
     if tar == "false":
-        if kind == "docker":
-            raise UsageError(f"--output {text}: only type=oci can be a folder", hint=EXAMPLE)
         return LayoutOutput(Path(dest))
     return ArchiveOutput(Path(dest), docker=kind == "docker")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from imagesmith.errors import UsageError
 
-__all__ = ["Reference"]
+__all__ = ["Reference", "is_repository"]
 
 MAX_NAME = 255
 
@@ -21,6 +21,11 @@ _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _NAME = re.compile(rf"(?:(?P<host>{_HOST})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)")
 _ID = re.compile(r"[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+
+def is_repository(name: str) -> bool:
+    """Whether images can have this name."""
+    return bool(_NAME.fullmatch(name)) and not _ID.fullmatch(name) and len(name) <= MAX_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Reference:
                 f"-t {text}: 64 hexadecimal digits are an image ID to Docker, not a name",
                 hint="Choose a shorter name.",
             )
-        if not _NAME.fullmatch(name) or not _TAG.fullmatch(tag) or len(name) > MAX_NAME:
+        if not is_repository(name) or not _TAG.fullmatch(tag):
             raise UsageError(
                 f"-t {text}: this is no image reference",
                 hint="Write NAME:TAG or HOST/NAME:TAG, the name in lower case.",

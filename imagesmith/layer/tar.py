@@ -13,17 +13,15 @@ from collections.abc import Iterable, Iterator
 
 from imagesmith.errors import ReleaseError
 from imagesmith.layer.member import FileMember, FolderMember, LinkMember, Member, parents
+from imagesmith.oci.spec import EPOCH
 
-__all__ = ["EPOCH", "OWNER", "WRITER", "members_in_order", "tar"]
+__all__ = ["OWNER", "WRITER", "members_in_order", "tar"]
 
 WRITER = "imagesmith-tar-1"
 """Names the rules of this file; part of every layer's key."""
 
 OWNER = "0:0"
 """Files belong to root: the user that runs the release cannot change its code."""
-
-EPOCH = 315_532_800
-"""1980-01-01T00:00:00Z in seconds: zip and some programs refuse what is older."""
 
 BLOCK = 512
 RECORD = 20 * BLOCK

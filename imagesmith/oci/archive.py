@@ -16,11 +16,9 @@ from typing import IO
 from imagesmith.errors import OutputError
 from imagesmith.oci.blob import Source
 from imagesmith.oci.layout import LAYOUT_FILE
-from imagesmith.oci.spec import Descriptor, Json, index, to_bytes
+from imagesmith.oci.spec import EPOCH, Descriptor, Json, index, to_bytes
 
 __all__ = ["DockerImage", "write_archive", "write_archive_file"]
-
-MTIME = 315_532_800  # 1980-01-01, as in every layer
 
 
 class DockerImage:
@@ -103,7 +101,7 @@ def _add(to: IO[bytes], name: str, data: Iterable[bytes], size: int | None = Non
 
 def _info(name: str, size: int) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
-    info.size, info.mode, info.mtime = size, 0o644, MTIME
+    info.size, info.mode, info.mtime = size, 0o644, EPOCH
     return info
 
 

@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -121,7 +122,7 @@ def write_layout(root: Path, blobs: Iterable[Source], manifests: Sequence[Descri
             for blob in blobs:
                 _write_blob(stage, blob)
             (stage / "oci-layout").write_bytes(LAYOUT_FILE)
-            (stage / "index.json").write_bytes(index(manifests))
+            (stage / "index.json").write_bytes(index(_told_apart([], manifests)))
             if within or not _renamed(stage, root):
                 _merge(stage, root, manifests)
     except OSError as error:
@@ -221,6 +222,7 @@ def _merge(stage: Path, root: Path, manifests: Sequence[Descriptor]) -> None:
         replaced = [
             item for item in before.manifests if any(_same_name(item, new) for new in manifests)
         ]
+        left = [item for item in before.manifests if item not in replaced]
         entries = array(before.index.get("manifests"), "manifests")
         # As they were written: they may say more than we know of.
         kept = [
@@ -233,19 +235,40 @@ def _merge(stage: Path, root: Path, manifests: Sequence[Descriptor]) -> None:
             path.replace(root / "blobs/sha256" / path.name)
         document: Mapping[str, Json] = {
             **before.index,
-            "manifests": [*kept, *(item.to_json() for item in manifests)],
+            "manifests": [*kept, *(item.to_json() for item in _told_apart(left, manifests))],
         }
         (stage / "index.json").write_bytes(to_bytes(document))
         (stage / "index.json").replace(root / "index.json")
         _remove_unreachable(before, replaced)
 
 
+def _told_apart(left: Sequence[Descriptor], new: Sequence[Descriptor]) -> list[Descriptor]:
+    """The new manifests, those with a tag that another image has named by `NAME:TAG`.
+
+    Tools find an image in a layout by its tag alone, and take the first of two.
+    """
+
+    def is_shared(item: Descriptor) -> bool:
+        tag = item.annotations.get(REF_NAME)
+        others = (other for other in (*left, *new) if other.digest != item.digest)
+        return any(other.annotations.get(REF_NAME) == tag for other in others)
+
+    def named(item: Descriptor) -> Descriptor:
+        full = item.annotations.get(CONTAINERD_NAME)
+        if full is None or not is_shared(item):
+            return item
+        short = full.removeprefix("docker.io/").removeprefix("library/")
+        return replace(item, annotations={**item.annotations, REF_NAME: short})
+
+    return [named(item) for item in new]
+
+
 def _same_name(old: Descriptor, new: Descriptor) -> bool:
-    """Whether both have one tag; other tools write no full reference, which then says nothing."""
-    if old.annotations.get(REF_NAME) != new.annotations.get(REF_NAME):
-        return False
-    full = {item.annotations.get(CONTAINERD_NAME) for item in (old, new)} - {None}
-    return len(full) < 2
+    """Whether both have one name; where a tool wrote no full reference, the tag has to do."""
+    full = [item.annotations.get(CONTAINERD_NAME) for item in (old, new)]
+    if all(full):
+        return full[0] == full[1]
+    return old.annotations.get(REF_NAME) == new.annotations.get(REF_NAME)
 
 
 def _remove_unreachable(before: Layout, replaced: Iterable[Descriptor]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from imagesmith.errors import BaseError
 
 __all__ = [
+    "EPOCH",
     "Config",
     "Descriptor",
     "Json",
@@ -30,6 +31,10 @@ __all__ = [
     "string",
     "to_bytes",
 ]
+
+EPOCH = 315_532_800
+"""1980-01-01T00:00:00Z in seconds, the time of all that we write: zip and some programs refuse what
+is older."""
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

@@ -14,7 +14,10 @@ from tests.beam.beams import attributes, form, gzipped, module, parts
 DROPPED = {b"LocT", b"CInf", b"Abst", b"ExDc", b"ExDp"}
 KEEP = st.sets(st.sampled_from(sorted(KEEPABLE)))
 NAMES = st.sampled_from([*parts(), *DROPPED, *KEEPABLE]) | st.binary(min_size=4, max_size=4)
-MODULES = st.dictionaries(NAMES, st.binary(max_size=50)).map(lambda extra: parts() | extra)
+# A broken Attr is a deviation of its own; see test_module.py.
+MODULES = st.dictionaries(NAMES.filter(lambda name: name != b"Attr"), st.binary(max_size=50)).map(
+    lambda extra: parts() | extra
+)
 REAL = [
     module(),
     module({b"Docs": b"d", b"Zzzz": b"z", b"Attr": attributes(external_resource=[b"/a"])}),

@@ -159,6 +159,39 @@ def test_source_date_epoch_must_be_a_number(
     assert "SOURCE_DATE_EPOCH=yesterday" in done.stderr
 
 
+def test_a_recipe_that_cannot_be_looked_at(smith: Smith, here: Path) -> None:
+    (here / "file").touch()
+    done = smith("build", "file/recipe.yml")
+    assert (done.code, done.stderr) == (
+        2,
+        "imagesmith: file/recipe.yml: cannot be read: Not a directory\n",
+    )
+
+
+def test_a_dest_that_cannot_be_looked_at(smith: Smith, release: Path) -> None:
+    done = smith("build", release, "-o", f"type=oci,tar=false,dest={'x' * 300}")
+    assert done.code == 1
+    assert done.stderr == f"imagesmith: {'x' * 300}: File name too long\n"
+
+
+def test_stdout_on_a_full_disk(release: Path, here: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "imagesmith", "build", release, "--progress", "quiet"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=here,
+        )
+    assert (done.returncode, done.stderr) == (1, "imagesmith: No space left on device\n")
+
+
+def test_a_path_that_is_too_long(smith: Smith) -> None:
+    done = smith("build", "x" * 300)
+    assert (done.code, done.stderr.count("imagesmith: ")) == (2, 1)
+
+
 def test_somebody_elses_folder_is_left_alone(smith: Smith, release: Path, here: Path) -> None:
     (here / "shop.oci").mkdir()
     (here / "shop.oci/thesis.txt").write_text("years of work")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagesmith.oci.layout import Layout
+from imagesmith.oci.layout import REF_NAME, Layout
 from imagesmith.oci.spec import Descriptor
 from tests.cli.conftest import Smith
 from tests.trees import make_release
@@ -106,6 +106,28 @@ def test_many_releases_can_share_a_layout(smith: Smith, umbrella: Path, here: Pa
     done = smith("build", umbrella, "-o", output, "-t", "r.example/{release}:{version}")
     assert done.code == 0, done.stderr
     assert len(Layout(here / "all.oci").manifests) == 2
+
+
+def test_images_of_one_version_in_one_layout_can_be_told_apart_by_tag(
+    smith: Smith, umbrella: Path, here: Path
+) -> None:
+    smith("build", umbrella, "-o", "type=oci,tar=false,dest=all.oci")
+    assert _refs(here / "all.oci") == ["web:0.1.0", "worker:0.1.0"]
+
+
+def test_an_image_that_joins_another_of_its_tag_can_be_told_apart(
+    smith: Smith, release: Path, tmp_path: Path, here: Path
+) -> None:
+    output = ("-o", "type=oci,tar=false,dest=all.oci")
+    other = make_release(tmp_path / "other", name="other")
+    smith("build", release, "-t", "r.example/shop:1", *output)
+    smith("build", other, "-t", "r.example/other:1", *output)
+    smith("build", other, "-t", "r.example/other:1", *output)
+    assert _refs(here / "all.oci") == ["1", "r.example/other:1"]
+
+
+def _refs(layout: Path) -> list[str]:
+    return [item.annotations[REF_NAME] for item in Layout(layout).manifests]
 
 
 @pytest.mark.parametrize(

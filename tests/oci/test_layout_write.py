@@ -81,11 +81,11 @@ def test_a_tag_that_another_tool_wrote_is_replaced_too(tmp_path: Path) -> None:
     assert tags(root) == ["1"]
 
 
-def test_equal_tags_of_two_names_live_side_by_side(tmp_path: Path) -> None:
+def test_equal_tags_of_two_names_live_side_by_side_and_are_told_apart(tmp_path: Path) -> None:
     root = tmp_path / "out"
     write(root, "web", tag="1", full="docker.io/library/web:1")
     write(root, "worker", tag="1", full="docker.io/library/worker:1")
-    assert tags(root) == ["1", "1"]
+    assert tags(root) == ["1", "worker:1"]
 
 
 def test_what_others_wrote_into_the_index_is_kept_to_the_letter(tmp_path: Path) -> None:
