@@ -28,7 +28,7 @@ check: setup
 	ruff check
 	mypy
 	lint-imports --no-logo
-	shellcheck .ci/engine .ci/engine-down.sh .ci/tools .ci/lib.sh .ci/venv .ci/demo .ci/run
+	shellcheck .ci/engine .ci/engine-down.sh .ci/tools .ci/lib.sh .ci/venv .ci/demo .ci/run fixtures/shop/build fixtures/echo/build
 
 bench: setup
 	.ci/tools elixir

@@ -1,4 +1,4 @@
-"""Small but plausible mix releases, made without Elixir. Nothing in them can be run."""
+"""Small but plausible releases of each tool, made without it. Nothing in them can be run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from imagesmith.beam.term import Atom, Term
 from imagesmith.beam.terms import format_term
 from tests.beam.beams import module
 
-__all__ = ["APPLICATIONS", "App", "elf", "make_application", "make_release"]
+__all__ = [
+    "APPLICATIONS",
+    "App",
+    "elf",
+    "make_application",
+    "make_distillery_release",
+    "make_release",
+    "make_relx_release",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,75 @@ def make_release(
     for path, data in boot.items():
         _write(folder, f"releases/{version}/{path}", data)
     return folder
+
+
+RELX_SCRIPT = b"""\
+#!/bin/sh
+set -e
+find_erts_dir() { :; }
+relx_usage() { :; }
+"""
+
+
+def make_relx_release(
+    folder: Path,
+    *,
+    name: str = "shop",
+    version: str = "0.1.0",
+    applications: Sequence[App] = APPLICATIONS,
+    vm_args: bytes = b"-name shop@127.0.0.1\n-setcookie a-secret\n",
+) -> Path:
+    """Write a release as rebar3 and relx 4 do, its tarball in it."""
+    make_release(folder, name=name, version=version, applications=applications)
+    _without(folder, version, "env.sh", "consolidated/Elixir.String.Chars.beam", "vm.args")
+    (folder / "releases/COOKIE").unlink()
+    for script in (f"bin/{name}", f"bin/{name}-{version}"):
+        _write(folder, script, RELX_SCRIPT, executable=True)
+    _write(folder, "bin/nodetool", b"#!/usr/bin/env escript\n")
+    _write(folder, "releases/RELEASES", b"%% coding: utf-8\n[].\n")
+    _write(folder, f"releases/{version}/vm.args.src", vm_args)
+    _write(folder, f"{name}-{version}.tar.gz", b"the release once more")
+    return folder
+
+
+def make_distillery_release(
+    folder: Path,
+    *,
+    name: str = "shop",
+    version: str = "0.1.0",
+    applications: Sequence[App] = APPLICATIONS,
+) -> Path:
+    """Write a release in the layout that Distillery 2.1 documents, its tarball in it."""
+    make_release(folder, name=name, version=version, applications=applications)
+    _without(folder, version, "env.sh", "consolidated/Elixir.String.Chars.beam")
+    (folder / "releases/COOKIE").unlink()
+    _write(folder, f"bin/{name}", b"#!/bin/sh\nset -e\n", executable=True)
+    _write(folder, f"bin/{name}_rc_exec.sh", b"#!/usr/bin/env bash\n", executable=True)
+    _write(folder, "bin/start_clean.boot", b"")
+    _write(folder, "releases/RELEASES", b"[].\n")
+    own = f"releases/{version}"
+    _write(folder, f"{own}/{name}.sh", b"#!/usr/bin/env bash\n", executable=True)
+    _write(folder, f"{own}/{name}.boot", b"")
+    _write(folder, f"{own}/{name}.tar.gz", b"the release once more")
+    _write(folder, f"{own}/vm.args", b"-name shop@127.0.0.1\n-setcookie a-secret\n")
+    _write(folder, f"{own}/libexec/commands/foreground.sh", b"#!/usr/bin/env bash\n")
+    _write(folder, f"{own}/commands/migrate.sh", b"#!/bin/sh\n", executable=True)
+    _write(folder, f"{own}/hooks/pre_start.d/say.sh", b"echo\n")
+    _write(folder, f"{own}/config/config.exs", b"import Config\n")
+    _write(
+        folder,
+        f"lib/{name}-{version}/consolidated/Elixir.String.Chars.beam",
+        module(name="Elixir.String.Chars"),
+    )
+    return folder
+
+
+def _without(folder: Path, version: str, *names: str) -> None:
+    for name in names:
+        file = folder / f"releases/{version}/{name}"
+        file.unlink()
+        if name.startswith("consolidated/"):
+            file.parent.rmdir()
 
 
 def make_application(folder: Path, app: App) -> None:

@@ -19,7 +19,7 @@ from elftools.elf.segments import InterpSegment
 from imagesmith.errors import BaseError
 from imagesmith.oci.spec import Platform
 
-__all__ = ["MAGIC", "Elf", "read_elf"]
+__all__ = ["ARCHITECTURES", "MAGIC", "Elf", "read_elf"]
 
 MAGIC = b"\x7fELF"
 
@@ -35,6 +35,17 @@ ARCHITECTURES = {
 }
 """Machine names of the gABI, and Go's, which OCI uses (OCI "Image Configuration")."""
 
+SYSTEMS = {
+    "ELFOSABI_FREEBSD": "freebsd",
+    "ELFOSABI_NETBSD": "netbsd",
+    "ELFOSABI_OPENBSD": "openbsd",
+    "ELFOSABI_SOLARIS": "solaris",
+}
+"""Who marks its files; Linux mostly does not (`ELFOSABI_SYSV`)."""
+
+LIBC = "libc.so.6"
+LOADABLE = ("ET_DYN", "ET_EXEC")
+
 VER_FLG_WEAK = 2
 """Of a wanted version: ld.so says nothing if it is not there (glibc, elf/dl-version.c)."""
 
@@ -45,10 +56,13 @@ class Elf:
 
     `needed` are the libraries' names; `wants` has, for each, the versions of symbols asked of it;
     `defines` are the versions that the file itself offers. `rpath` and `runpath`, the older and
-    the newer way to name folders with libraries, may hold `$ORIGIN`.
+    the newer way to name folders with libraries, may hold `$ORIGIN`. What is neither a program nor
+    a library, such as an object file, is not `loadable`.
     """
 
     architecture: str
+    system: str
+    loadable: bool
     interpreter: str | None
     soname: str | None
     needed: tuple[str, ...]
@@ -60,7 +74,17 @@ class Elf:
     @property
     def platform(self) -> Platform:
         """The platform that runs it."""
-        return Platform(self.architecture)
+        return Platform(self.architecture, self.system)
+
+    @property
+    def libc(self) -> str | None:
+        """The C library that it was linked with, `glibc` or `musl`; None if that does not show."""
+        if self.interpreter:
+            return "musl" if "/ld-musl-" in self.interpreter else "glibc"
+        names = [name for name in self.needed if name.startswith(("libc.", "ld-linux"))]
+        if any(name.startswith(("libc.musl-", "libc.so")) and name != LIBC for name in names):
+            return "musl"
+        return "glibc" if names else None
 
 
 def read_elf(file: BinaryIO, place: str) -> Elf:
@@ -101,6 +125,8 @@ def _read(elf: ELFFile) -> Elf:
     machine = str(elf["e_machine"])
     return Elf(
         ARCHITECTURES.get(machine, machine),
+        SYSTEMS.get(str(elf["e_ident"]["EI_OSABI"]), "linux"),
+        elf["e_type"] in LOADABLE,
         interpreter,
         soname,
         tuple(texts["needed"]),

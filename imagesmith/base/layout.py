@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from imagesmith.base.base import Base
 from imagesmith.errors import BaseError
 from imagesmith.layer.layer import Layer
 from imagesmith.layer.split import Group
-from imagesmith.oci.layout import Layout
+from imagesmith.oci.layout import CONTAINERD_NAME, Layout
 from imagesmith.oci.spec import (
     Descriptor,
     Json,
@@ -34,7 +35,11 @@ BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 
 def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
-    """The image in a layout. Raises BaseError if it is broken or for another platform."""
+    """The image in a layout. Raises BaseError if it is broken or for another platform.
+
+    It is named as the layout names it by a full reference, if it does. A folder's name is none
+    (OCI "Annotations", `image.base.name`).
+    """
     layout = Layout(path)
     chosen = _choose(layout, list(_offered(layout, layout.manifests, digest)), digest, platform)
     if chosen.media_type not in MANIFESTS:
@@ -62,6 +67,7 @@ def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
     if len(blobs) != len(diff_ids):
         raise BaseError(f"{place}: {len(blobs)} layers, but {len(diff_ids)} diff IDs")
     settings = object_of(config.get("config") or {}, f"{path}: {config_of.digest}: config")
+    name = chosen.annotations.get(CONTAINERD_NAME)
     return Base(
         tuple(
             Layer(
@@ -77,7 +83,7 @@ def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
         f"{chosen.digest} from {path}",
         _env(settings.get("Env")),
         _labels(settings.get("Labels")),
-        {BASE_DIGEST: chosen.digest, BASE_NAME: path.name},
+        {BASE_DIGEST: chosen.digest} | ({BASE_NAME: name} if name else {}),
     )
 
 
@@ -93,7 +99,11 @@ def _offered(
         if entry.media_type in INDEXES:
             place = f"{layout.root}: {entry.digest}: manifests"
             inner = array(parse(layout.document(entry), place).get("manifests"), place)
-            held = [Descriptor.from_json(item, place) for item in inner]
+            # The name stands at the outermost; it is that of every image in it.
+            held = [
+                replace(item, annotations={**entry.annotations, **item.annotations})
+                for item in (Descriptor.from_json(one, place) for one in inner)
+            ]
             yield from _offered(layout, held, None if named else digest)
         elif named:
             yield entry

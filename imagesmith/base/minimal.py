@@ -11,11 +11,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 
+from imagesmith.base.advice import Adviser
 from imagesmith.base.dpkg import Packages
 from imagesmith.base.elf import MAGIC, Elf, read_elf
+from imagesmith.base.finding import Finding, refuse
 from imagesmith.base.libraries import gather
+from imagesmith.base.loader import MISSING, Loader
 from imagesmith.base.sysroot import Sysroot
-from imagesmith.errors import BaseError
 from imagesmith.layer.member import Content, FileMember, FolderMember, LinkMember, Member
 from imagesmith.layer.split import Group, LayerPlan, Piece
 
@@ -34,7 +36,7 @@ TOOLS = tuple(
 
 NEEDED_TOOLS = tuple(
     "sh awk basename cat cut dd dirname env grep hostname id ln ls mkdir mktemp mv od printf ps "
-    "readlink rm sed sleep tail tr".split()
+    "readlink rm sed sleep sort tail tr".split()
 )
 """The commands that the scripts of mix, relx and ERTS call, where there is no busybox."""
 
@@ -62,15 +64,27 @@ GROUPS = "root:x:0:\nnogroup:x:65534:\nnonroot:x:65532:\n"
 NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
 
 
-def plan_minimal(sysroot: Sysroot, files: Mapping[str, Elf]) -> list[LayerPlan]:
+def plan_minimal(
+    sysroot: Sysroot,
+    files: Mapping[str, Elf],
+    *,
+    vm: str = "",
+    shells: Mapping[str, str] | None = None,
+    findings: Iterable[Finding] = (),
+) -> list[LayerPlan]:
     """The layers below a release whose ELF files are `files`, by absolute path in the image.
 
-    Raises BaseError if the sysroot lacks what the release needs.
+    `vm` is the path of beam.smp; `shells` are those that scripts want besides sh. Raises BaseError
+    if the sysroot lacks what the release needs, with what was found already.
     """
-    shell = _shell(sysroot)
-    programs = {f"/{member.path}" for member in shell if isinstance(member, FileMember)}
+    adviser = Adviser.of(sysroot, minimal=True)
+    shell, toolless = _shell(sysroot, adviser)
+    extra, missing = _extra(sysroot, shells or {}, adviser)
+    programs = {f"/{member.path}" for member in [*shell, *extra] if isinstance(member, FileMember)}
     tools = {path: elf for path in sorted(programs) if (elf := _elf(sysroot, path))}
-    libraries = gather(sysroot, {**tools, **files})
+    loader = Loader(sysroot, {**tools, **files}, adviser, files.get(vm))
+    refuse([*findings, *toolless, *missing, *loader.load_all()], f"the {sysroot.name}")
+    libraries = gather(loader)
     system = [
         *_etc(sysroot),
         *_folders(sysroot),
@@ -81,10 +95,11 @@ def plan_minimal(sysroot: Sysroot, files: Mapping[str, Elf]) -> list[LayerPlan]:
     sources = {f"/{member.path}" for member in system if isinstance(member, FileMember)}
     if CERTIFICATES in sources:
         sources.add(CERTIFICATES_MAKER)
-    packages = Packages(sysroot, sources | libraries.taken)
+    taken = libraries.taken | {f"/{member.path}" for member in extra}
+    packages = Packages(sysroot, sources | taken)
     return [
         _plan("system", [*system, *packages.records(sources)]),
-        _plan("libraries", [*libraries.members.values(), *packages.records(libraries.taken)]),
+        _plan("libraries", [*extra, *libraries.members.values(), *packages.records(taken)]),
     ]
 
 
@@ -93,8 +108,11 @@ def _plan(name: str, members: Iterable[Member]) -> LayerPlan:
     return LayerPlan(Group.BASE, name, "", (Piece.of(Group.BASE, name, held.values()),))
 
 
-def _shell(sysroot: Sysroot) -> list[Member]:
-    """Busybox with a link for each command; what it does not offer is the sysroot's own."""
+def _shell(sysroot: Sysroot, adviser: Adviser) -> tuple[list[Member], list[Finding]]:
+    """Busybox with a link for each command; what it does not offer is the sysroot's own.
+
+    And the finding of what is not there either.
+    """
     found: list[Member] = []
     offered: list[str] = []
     busybox = sysroot.members(BUSYBOX)
@@ -109,18 +127,34 @@ def _shell(sysroot: Sysroot) -> list[Member]:
         if "env" in offered and folder != "usr/bin":
             # Where /usr is not merged: scripts say `#!/usr/bin/env`.
             found.append(LinkMember("usr/bin/env", f"/{folder}/env"))
+    missing: list[str] = []
     for tool in NEEDED_TOOLS:
         if tool in offered:
             continue
         members = sysroot.members(f"/bin/{tool}") or sysroot.members(f"/usr/bin/{tool}")
-        if not members:
-            raise BaseError(
-                f"sysroot {sysroot.root}: the release's scripts need a shell and tools, but there "
-                f"is neither busybox nor {tool}",
-                hint="Install busybox-static in it (Debian: `apt-get install busybox-static`).",
-            )
-        found += members
-    return found
+        if members:
+            found += members
+        else:
+            missing.append(tool)
+    if not missing:
+        return found, []
+    needs = f"busybox, or the commands {', '.join(missing)}"
+    return found, [Finding("the release", needs, "which are not there", adviser.busybox())]
+
+
+def _extra(
+    sysroot: Sysroot, shells: Mapping[str, str], adviser: Adviser
+) -> tuple[list[Member], list[Finding]]:
+    """The shells that scripts name besides sh; and those that are not there."""
+    found: list[Member] = []
+    missing: list[Finding] = []
+    for script, shell in shells.items():
+        places = (shell,) if "/" in shell else (f"/bin/{shell}", f"/usr/bin/{shell}")
+        members = next(filter(None, map(sysroot.members, places)), None)
+        if members is None:
+            missing.append(Finding(script, shell, MISSING, adviser.shell(shell)))
+        found += members or []
+    return found, missing
 
 
 def _etc(sysroot: Sysroot) -> Iterator[Member]:
@@ -130,7 +164,7 @@ def _etc(sysroot: Sysroot) -> Iterator[Member]:
         "etc/nsswitch.conf": NSSWITCH,
     }.items():
         yield FileMember(path, Content.of_bytes(text.encode()))
-    for path in (CERTIFICATES, "/etc/os-release"):
+    for path in (CERTIFICATES, "/etc/os-release", "/etc/debian_version"):
         yield from sysroot.members(path) or ()
 
 
@@ -154,4 +188,4 @@ def _elf(sysroot: Sysroot, path: str) -> Elf | None:
     with sysroot.open(path) as file:
         if file.read(len(MAGIC)) != MAGIC:
             return None
-        return read_elf(file, f"{sysroot.root}: {path}")
+        return read_elf(file, f"{sysroot.name}: {path}")

@@ -32,6 +32,7 @@ class Verdict:
 
     origin: Origin
     because: str
+    is_concluded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ ELIXIR = frozenset({"eex", "elixir", "ex_unit", "iex", "logger", "mix"})
 _MIX_LOCKED = re.compile(r'^\s*"([a-z][a-z0-9_]*)":\s*\{:(?:hex|git)', re.MULTILINE)
 _REBAR_LOCKED = re.compile(r'\{<<"([a-z][a-z0-9_]*)">>\s*,\s*\{')
 _MIX_APP = re.compile(r"\bapp:\s*:([a-z][a-z0-9_]*)")
+_MIX_PATH_DEP = re.compile(r'\{\s*:([a-z][a-z0-9_]*)\s*,[^{}]*\bpath:\s*"([^"]+)"')
 _MIX_APPS_PATH = re.compile(r'\bapps_path:\s*"([^"]+)"')
 
 
@@ -81,8 +83,8 @@ def origins(
         if project and name in project.third_party:
             return Verdict(Origin.THIRD_PARTY, project.third_party[name])
         if name in required:
-            return Verdict(Origin.THIRD_PARTY, "concluded: others require it")
-        return Verdict(Origin.OWN, "concluded: no other application requires it")
+            return Verdict(Origin.THIRD_PARTY, "concluded: others require it", is_concluded=True)
+        return Verdict(Origin.OWN, "concluded: no other application requires it", is_concluded=True)
 
     return {name: verdict(name) for name in requires}
 
@@ -104,6 +106,10 @@ def _mix_project(root: Path) -> Project:
         for sibling in sorted((root / apps).glob("*/mix.exs")):
             place = os.path.relpath(sibling.parent, root)
             own |= dict.fromkeys(_MIX_APP.findall(_text(sibling)), f"{place} in the umbrella")
+    # A project of many folders: its own applications are path dependencies of each other.
+    for name, place in _MIX_PATH_DEP.findall(definition):
+        if "deps" not in Path(place).parts:
+            own.setdefault(name, f"path dependency {place}")
     third_party = {path.name: f"deps/{path.name}" for path in sorted((root / "deps").glob("*/"))}
     locked = _MIX_LOCKED.findall(_text(root / "mix.lock"))
     return Project(root, own, third_party | dict.fromkeys(locked, "mix.lock"))

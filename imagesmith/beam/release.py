@@ -1,10 +1,14 @@
-"""A release, as `mix release` leaves it: which applications it runs, and where they lie.
+"""A release, as its tool leaves it: which applications it runs, and where they lie.
 
     bin/  erts-VSN/  lib/APP-VSN/{ebin,priv}/  releases/{COOKIE,start_erl.data,VSN/}
 
 `releases/start_erl.data` names the current version, `releases/VSN/NAME.rel` lists its
 applications (OTP: `rel(4)`). Nothing else in `lib/` belongs to it: `mix release --overwrite`
 leaves the applications of older versions lying about.
+
+A release without `erts-VSN/` (`include_erts: false`) runs on an Erlang that its base brings, and
+so do OTP's applications where `lib/` lacks them: mix leaves them out then, relx does not. Its
+boot script names them with their versions, as $ROOT/lib/APP-VSN, so it takes just these.
 """
 
 from __future__ import annotations
@@ -14,16 +18,18 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from imagesmith.beam.origin import Origin, Project, Verdict, origins
+from imagesmith.beam.belonging import Belonging, sort_out
+from imagesmith.beam.origin import OTP, Origin, Project, Verdict, origins
 from imagesmith.beam.term import Atom, Term, text
 from imagesmith.beam.terms import consult
+from imagesmith.beam.tool import Tool, ToolVerdict, find_tool, left_by_packing
 from imagesmith.beam.tree import NAME_THE_FOLDER, File, Link, Tree, check_links, show_path
 from imagesmith.errors import ReleaseError, TermError, UsageError
 
 __all__ = ["Application", "Release", "read_release"]
 
 START_DATA = "releases/start_erl.data"
-REBUILD = "Build the release anew: `MIX_ENV=prod mix release --overwrite`."
+REBUILD = "Build the release anew: `MIX_ENV=prod mix release --overwrite`, `rebar3 release`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,19 @@ class Release:
     erts_version: str
     applications: tuple[Application, ...]
     tree: Tree
+    made_by: ToolVerdict
+    from_base: tuple[tuple[str, str], ...] = ()
+    """OTP's applications, as (name, version), that the release lists and does not hold."""
+
+    @property
+    def tool(self) -> Tool:
+        """The tool that made it; `made_by.because` is the fact that told."""
+        return self.made_by.tool
+
+    @property
+    def has_erts(self) -> bool:
+        """Whether it brings its own runtime system; otherwise its base has to."""
+        return _has_erts(self.tree, self.erts_version)
 
     @property
     def folder(self) -> str:
@@ -68,20 +87,32 @@ class Release:
         """The folder of the runtime system."""
         return f"erts-{self.erts_version}"
 
-    @cached_property
+    @property
+    def consolidated(self) -> str:
+        """The folder of consolidated protocols, if it has any."""
+        if self.tool is Tool.DISTILLERY:
+            return f"lib/{self.name}-{self.version}/consolidated"
+        return f"{self.folder}/consolidated"
+
+    @property
     def paths(self) -> tuple[str, ...]:
-        """Every path that belongs to the release: not what older versions left behind."""
-        folders = {self.erts_folder, *(app.folder for app in self.applications)}
+        """Every path that belongs to the release."""
+        return self._belonging.paths
 
-        def belongs(path: str) -> bool:
-            parts = path.split("/", 2)
-            if parts[0] == "lib":
-                return "/".join(parts[:2]) in folders
-            if parts[0] == "releases" and len(parts) == 3:
-                return parts[1] == self.version
-            return parts[0] in folders or not parts[0].startswith("erts-")
+    @property
+    def left_by_runs(self) -> tuple[str, ...]:
+        """Paths in its folder that a run of it has left there, which may hold secrets."""
+        return self._belonging.left_by_runs
 
-        return tuple(path for path in self.tree.entries if belongs(path))
+    @cached_property
+    def _belonging(self) -> Belonging:
+        folders = {app.folder for app in self.applications}
+        if self.tool is Tool.DISTILLERY:
+            folders.add(self.consolidated.rpartition("/")[0])
+        paths = (
+            path for path in self.tree.entries if not left_by_packing(self.tool, self.name, path)
+        )
+        return sort_out(paths, self.version, self.erts_version, folders)
 
 
 BARE_RELEASES = frozenset({"start_clean.rel", "start_sasl.rel", "no_dot_erlang.rel"})
@@ -97,12 +128,14 @@ def read_release(
     erts_version, version = _current(tree)
     rel = _rel_file(tree, version)
     name, listed = _read_rel(tree, rel, version)
-    if not any(path.startswith(f"erts-{erts_version}/bin/") for path in tree.entries):
-        raise ReleaseError(
-            f"{tree.name}: there is no runtime system: erts-{erts_version}/bin is missing",
-            hint="A release needs its own ERTS here: remove `include_erts: false` from mix.exs.",
-        )
-    resources = [_read_resource(tree, rel, app, vsn) for app, vsn in listed]
+    made_by = find_tool(tree, name, version)
+    from_base: list[tuple[str, str]] = []
+    if not _has_erts(tree, erts_version):
+        _check_no_other_erts(tree, erts_version)
+        from_base = [found for found in listed if _left_to_base(tree, *found)]
+    resources = [
+        _read_resource(tree, rel, app, vsn) for app, vsn in listed if (app, vsn) not in from_base
+    ]
     verdicts = origins({found.name: found.requires for found in resources}, own, project)
     applications = tuple(
         Application(
@@ -115,9 +148,26 @@ def read_release(
         )
         for found in resources
     )
-    release = Release(name, version, erts_version, applications, tree)
+    release = Release(name, version, erts_version, applications, tree, made_by, tuple(from_base))
     check_links(tree, release.paths)
     return release
+
+
+def _has_erts(tree: Tree, version: str) -> bool:
+    return any(path.startswith(f"erts-{version}/bin/") for path in tree.entries)
+
+
+def _check_no_other_erts(tree: Tree, version: str) -> None:
+    """A runtime system of another version is no release without one, but a broken release."""
+    if any(path.startswith("erts-") for path in tree.entries):
+        raise ReleaseError(
+            f"{tree.name}: there is no runtime system: erts-{version}/bin is missing",
+            hint=f"{START_DATA} names it. {REBUILD}",
+        )
+
+
+def _left_to_base(tree: Tree, name: str, version: str) -> bool:
+    return name in OTP and f"lib/{name}-{version}/ebin/{name}.app" not in tree.entries
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class Folder:
         if isinstance(entry, Special):  # to open a fifo is to wait for a writer
             raise ReleaseError(f"{self.name}: {show_path(path)} cannot be read: it is {entry.kind}")
         try:
-            return (self.root / path).open("rb")
+            return open(self._place(path), "rb")
         except OSError as error:
             raise _unreadable(self, path, error) from None
 
@@ -125,19 +125,23 @@ class Folder:
         except OSError as error:
             raise _unreadable(self, path, error) from None
 
+    def _place(self, path: str) -> bytes:
+        """Where a path lies: names in a release are UTF-8, whatever this machine's locale says."""
+        return b"/".join((os.fsencode(self.root), path.encode("utf-8", "surrogateescape")))
+
     def _scan(self) -> Iterator[tuple[str, Entry]]:
-        top = os.fspath(self.root)
         folders = [""]
         while folders:
             folder = folders.pop()
             path = folder or "."
             try:
-                with os.scandir(f"{top}/{folder}") as found:
+                with os.scandir(self._place(folder)) as found:
                     children = list(found)
                 if folder and not children:
                     yield folder, EmptyFolder()
                 for child in children:
-                    path = f"{folder}/{child.name}" if folder else child.name
+                    name = _text(child.name)
+                    path = f"{folder}/{name}" if folder else name
                     entry = _entry(child)
                     if entry is None:
                         folders.append(path)
@@ -147,10 +151,14 @@ class Folder:
                 raise _unreadable(self, path, error) from None
 
 
-def _entry(child: os.DirEntry[str]) -> Entry | None:
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _entry(child: os.DirEntry[bytes]) -> Entry | None:
     """What lies there; None for a folder."""
     if child.is_symlink():
-        return Link(os.readlink(child.path))
+        return Link(_text(os.readlink(child.path)))
     if child.is_dir():
         return None
     status = child.stat(follow_symlinks=False)

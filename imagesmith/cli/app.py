@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 import typer
 
 from imagesmith import __version__
 from imagesmith.cli.build import build
+from imagesmith.cli.init import init
 from imagesmith.cli.inspect import inspect
 from imagesmith.cli.schema import schema
-from imagesmith.errors import ImagesmithError
+from imagesmith.errors import ImagesmithError, RecipeError
 
 __all__ = ["main"]
 
@@ -27,6 +29,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 the work failed, 2 the request was wrong.",
 )
 app.command()(build)
+app.command()(init)
 app.command()(inspect)
 app.command()(schema)
 
@@ -46,28 +49,40 @@ def _options(
 
 def main() -> None:
     """Run the program; exits with 0, 1, 2, or 128 + the signal that ended it."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     try:
-        app(standalone_mode=True)
+        app()
+        sys.stdout.flush()
     except ImagesmithError as error:
         _tell(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("imagesmith: interrupted; nothing was written\n")
-        sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
-        # Whoever read our stdout has gone; a second complaint at exit would be noise.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()  # whoever read it has gone, and knows
         sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        # Where a path is looked at, the error says more; this is for the rest of the system.
+        place = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"imagesmith: {place}{error.strerror or error}\n")
+        _forget_stdout()
+        sys.exit(1)
 
 
-def _terminate(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)  # unwinds, so that what was begun is cleared away
+def _end(number: int, _: FrameType | None) -> None:
+    """End in order, so that what was begun is cleared away."""
+    sys.stderr.write(f"imagesmith: ended by {signal.Signals(number).name}\n")
+    sys.exit(128 + number)
+
+
+def _forget_stdout() -> None:
+    """What could not be written cannot be written at exit either: a second complaint is noise."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(error: ImagesmithError) -> None:
-    lines = error.message.splitlines() or [type(error).__name__]
-    for line in lines if hasattr(error, "problems") else [error.message]:
+    lines = error.problems if isinstance(error, RecipeError) else [error.message]
+    for line in lines:
         sys.stderr.write(f"imagesmith: {line}\n")
     if error.hint:
         sys.stderr.write(f"  {error.hint}\n")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from imagesmith.cli.progress import Progress, ProgressMode
 from imagesmith.engine.name import EngineName
 from imagesmith.errors import UsageError
-
-if TYPE_CHECKING:
-    from imagesmith.image.image import Image
-    from imagesmith.layer.store import Store
-    from imagesmith.recipe import Recipe
 
 __all__ = ["build"]
 
@@ -70,6 +63,17 @@ def build(
         bool, typer.Option("--push", help="Push the image to its tags' registries (type=registry).")
     ] = False,
     engine: Annotated[EngineName, typer.Option(help="What delivers the image.")] = EngineName.AUTO,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="id=ID,src=FILE",
+            help="A secret for `source:` or a Dockerfile, as buildx takes it.",
+        ),
+    ] = None,
+    ssh: Annotated[
+        str | None,
+        typer.Option(metavar="default", help="An SSH agent for `source:`, as buildx takes it."),
+    ] = None,
     metadata_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the image's digests as JSON, as buildx does."),
@@ -103,7 +107,9 @@ def build(
         write_metadata,
         write_whole,
     )
-    from imagesmith.cli.find import find_recipe, release_paths
+    from imagesmith.cli.find import find_recipe, find_releases, release_count
+    from imagesmith.cli.make import make_image
+    from imagesmith.docker.source import Access
     from imagesmith.engine.choose import choose_engine
     from imagesmith.engine.engine import Delivery, RegistryOutput
     from imagesmith.layer.store import Scratch
@@ -115,14 +121,14 @@ def build(
         )
     telling = Progress(progress)
     wanted = find_recipe(recipe)
-    paths = release_paths(wanted, release or [])
-    tags = checked_tags(tag or [], len(paths))
+    count = release_count(wanted, release or [])
+    tags = checked_tags(tag or [], count)
     for file in (metadata_file, iidfile):
         if file and not file.absolute().parent.is_dir():
             raise UsageError(f"{file}: there is no such folder to write it into")
-    if iidfile and len(paths) > 1:
+    if iidfile and count > 1:
         raise UsageError(
-            f"--iidfile: there are {len(paths)} images, and the file holds one ID",
+            f"--iidfile: there are {count} images, and the file holds one ID",
             hint="Use --metadata-file, or pick one with --release.",
         )
     outputs = wanted_outputs(output or [], load=load, push=push)
@@ -131,8 +137,10 @@ def build(
     delivering, why = choose_engine(engine, outputs, telling.log)
     telling.note(f"{delivering.name} engine: {why}")
     with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
+        access = Access(secret or [], ssh)
+        found = find_releases(wanted, release or [], Path(scratch), telling.log, access)
         store = Scratch(Path(scratch))
-        images = [_image(wanted, name, path, store, telling) for name, path in paths]
+        images = [make_image(wanted, item, store, telling, access) for item in found]
         deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
         delivered = deliver(delivering, deliveries, outputs)
     first = delivered[: len(deliveries)]
@@ -142,57 +150,3 @@ def build(
         write_whole(iidfile, first[0].config_digest)
     for item in delivered:
         typer.echo(item.reference)
-
-
-def _image(recipe: Recipe, name: str | None, path: Path, store: Store, telling: Progress) -> Image:
-    """One release, from its folder to a finished image."""
-    from imagesmith.base.resolve import resolve_base
-    from imagesmith.beam.origin import find_project
-    from imagesmith.beam.release import read_release
-    from imagesmith.beam.tree import Folder
-    from imagesmith.docker.reference import is_repository
-    from imagesmith.image.cattle import ROOT, cattle_image, plan_cattle
-    from imagesmith.layer.build import build_layer
-    from imagesmith.layer.files import strippable_bytes
-    from imagesmith.layer.split import Group
-
-    release = read_release(Folder(path), own=recipe.layers.own, project=find_project(path))
-    name = (name or release.name).lower()
-    if not is_repository(name):
-        raise UsageError(
-            f"{release.name}: an image cannot be named after this release",
-            hint="Give it a name in the recipe: `name: shop`.",
-        )
-    plans = plan_cattle(release, recipe)
-    native = [member for plan in plans if plan.group is Group.NATIVE for member in plan.members]
-    base = resolve_base(recipe.base, native, ROOT, store)
-    for layer in base.layers:
-        telling.layer(layer)
-    layers = []
-    for plan in plans:
-        layers.append(build_layer(plan, store))
-        telling.layer(layers[-1])
-    if recipe.layers.canonical and recipe.layers.strip == "auto":
-        saved = strippable_bytes(release)
-        if saved:
-            telling.note(
-                f"{release.name} is not stripped; `layers: {{strip: always}}` would take "
-                f"{saved / 1_000_000:.1f} MB of debug information and docs out of its modules"
-            )
-    image = cattle_image(release, recipe, base, layers, name=name, created=_created())
-    telling.image(image, base.description)
-    return image
-
-
-def _created() -> str:
-    """The image's time: SOURCE_DATE_EPOCH (reproducible-builds.org), or a constant."""
-    from imagesmith.oci.spec import EPOCH
-
-    given = os.environ.get("SOURCE_DATE_EPOCH") or str(EPOCH)
-    try:
-        return datetime.fromtimestamp(int(given), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(
-            f"SOURCE_DATE_EPOCH={given}: this is no number of seconds since 1970",
-            hint="Unset it, or use `git log -1 --format=%ct`.",
-        ) from None

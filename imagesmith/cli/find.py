@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesmith.errors import UsageError
 
 if TYPE_CHECKING:
-    from imagesmith.recipe import Recipe
+    from imagesmith.docker.buildx import Tell
+    from imagesmith.docker.source import Access
+    from imagesmith.recipe import Recipe, Source
 
-__all__ = ["find_recipe", "release_paths"]
+__all__ = ["Found", "find_recipe", "find_releases", "release_count"]
 
 RECIPE = Path("imagesmith.yml")
 BUILT = ("_build/prod/rel", "_build/default/rel")
@@ -25,7 +28,8 @@ def find_recipe(given: Path | None) -> Recipe:
     from imagesmith.recipe import default, load
 
     if given is not None:
-        return default(given) if _is_folder(given) else load(given)
+        archive = given.name.endswith(".tar.gz")
+        return default(given) if _is_folder(given) or archive else load(given)
     if RECIPE.exists():
         return load(RECIPE)
     found = sorted(path for folder in BUILT for path in Path(folder).glob("*/releases"))
@@ -54,34 +58,74 @@ def _is_folder(path: Path) -> bool:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def release_paths(recipe: Recipe, wanted: list[str]) -> list[tuple[str | None, Path]]:
-    """The releases to build: the name that the image gets, or None for the release's own, and the
-    folder.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A release to build.
 
-    `wanted` are the names that `--release` picked; none means all. Raises UsageError.
+    `name` is what the recipe calls the image, if anything; the project of the release is looked
+    for above `beside`.
     """
-    if recipe.source is not None:
-        raise UsageError(
-            "source: needs the BuildKit engine, which this version does not have yet",
-            hint="Build the release first, and name its folder as `release: {path: …}`.",
-        )
+
+    name: str | None
+    path: Path
+    beside: Path
+
+
+def release_count(recipe: Recipe, wanted: list[str]) -> int:
+    """How many releases there are to build. Raises UsageError for one that is not there."""
     if recipe.releases is None:
         if wanted:
             raise UsageError(
                 f"--release {wanted[0]}: the recipe has no `releases:` to pick from",
                 hint="Leave --release out.",
             )
-        assert recipe.release is not None
-        return [(recipe.name, recipe.release.path)]
+        return 1
     unknown = [name for name in wanted if name not in recipe.releases]
     if unknown:
         raise UsageError(
             f"--release {unknown[0]}: the recipe has no such release",
             hint=f"It has {', '.join(recipe.releases)}.",
         )
+    return len(set(wanted)) if wanted else len(recipe.releases)
+
+
+def find_releases(
+    recipe: Recipe, wanted: list[str], scratch: Path, tell: Tell, access: Access
+) -> list[Found]:
+    """The releases to build: those that `wanted` names, or all.
+
+    One from `source:` is built first, into `scratch`. Raises UsageError, DockerError.
+    """
+    from imagesmith.recipe import SourceCommand, SourceDockerfile
+
+    release_count(recipe, wanted)
+    if recipe.source is not None:
+        path = build_source(recipe.source, scratch, tell, access)
+        match recipe.source:
+            case SourceCommand(path=project):
+                return [Found(recipe.name, path, project / "release")]
+            case SourceDockerfile(dockerfile=dockerfile):
+                return [Found(recipe.name, path, dockerfile)]
+    if recipe.releases is None:
+        assert recipe.release is not None
+        return [Found(recipe.name, recipe.release.path, recipe.release.path)]
     prefix = f"{recipe.name}-" if recipe.name else ""
     return [
-        (f"{prefix}{name}", found.path)
+        Found(f"{prefix}{name}", found.path, found.path)
         for name, found in recipe.releases.items()
         if not wanted or name in wanted
     ]
+
+
+def build_source(source: Source, scratch: Path, tell: Tell, access: Access) -> Path:
+    """Build the release of a `source:`; returns its folder, which lies in `scratch`."""
+    from imagesmith.docker.source import CommandSource, DockerfileSource, build_release
+    from imagesmith.recipe import SourceCommand, SourceDockerfile
+
+    into = scratch / "source"
+    match source:
+        case SourceCommand(path=project, command=command, builder=builder):
+            by_command = CommandSource(project, command, builder.dockerfile, builder.target)
+            return build_release(by_command, into, tell, access)
+        case SourceDockerfile(dockerfile=dockerfile, target=target, path=path):
+            return build_release(DockerfileSource(dockerfile, path, target), into, tell, access)

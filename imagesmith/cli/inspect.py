@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,29 +30,30 @@ def inspect(
 
     Example: imagesmith inspect _build/prod/rel/shop
     """
-    from imagesmith.beam.origin import find_project
-    from imagesmith.beam.release import read_release
-    from imagesmith.beam.tree import Folder
-    from imagesmith.cli.find import find_recipe, release_paths
+    from imagesmith.cli.find import find_recipe, find_releases
+    from imagesmith.cli.make import read
+    from imagesmith.docker.source import NO_ACCESS
 
     recipe = find_recipe(release)
-    found = [
-        read_release(Folder(path), own=recipe.layers.own, project=find_project(path))
-        for _, path in release_paths(recipe, [])
-    ]
-    if as_json:
-        documents = [_document(item) for item in found]
-        typer.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
-    else:
-        for item in found:
-            _print(item)
+    with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
+        places = find_releases(recipe, [], Path(scratch), lambda _: None, NO_ACCESS)
+        found = [read(recipe, place) for place in places]
+        if as_json:
+            documents = [_document(item) for item in found]
+            typer.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
+        else:
+            for item in found:
+                _print(item)
 
 
 def _document(release: Release) -> dict[str, object]:
     return {
         "name": release.name,
         "version": release.version,
+        "tool": release.tool,
+        "because": release.made_by.because,
         "erts": release.erts_version,
+        "has_erts": release.has_erts,
         "path": release.tree.name,
         "applications": [
             {
@@ -72,7 +74,8 @@ def _print(release: Release) -> None:
     from rich.table import Table
 
     table = Table(
-        title=f"{release.name} {release.version}, ERTS {release.erts_version}",
+        title=f"{release.name} {release.version}, made by {release.tool}, "
+        f"{'ERTS' if release.has_erts else 'without ERTS'} {release.erts_version}",
         title_justify="left",
         box=None,
         pad_edge=False,

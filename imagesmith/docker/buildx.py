@@ -27,10 +27,11 @@ OLDEST_BUILDX = (0, 11)
 
 CONTAINERD_STORE = "io.containerd.snapshotter.v1"
 
-LOST_SNAPSHOT = re.compile(
+PASSING = re.compile(
     r"failed to prepare extraction snapshot|parent snapshot .* does not exist"
+    r"|image \".*\": already exists"
 )
-"""Seen on Docker 28.5 under builds in quick succession; a second try passes."""
+"""Builds in quick succession on Docker 28.5, two loads of one tag at once: a second try passes."""
 
 Tell = Callable[[str], None]
 
@@ -120,8 +121,8 @@ def run_build(build: Build, tell: Tell) -> Mapping[str, Json]:
     try:
         return _run(build, tell)
     except DockerError as error:
-        if LOST_SNAPSHOT.search(error.message):
-            tell("BuildKit lost a snapshot; trying once more")
+        if PASSING.search(error.message):
+            tell("BuildKit was in its own way; trying once more")
             return _run(build, tell)
         raise
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from imagesmith.base.base import Base
+from imagesmith.beam.bootable import check_bootable
 from imagesmith.beam.release import Release
-from imagesmith.beam.tree import File
-from imagesmith.errors import ReleaseError
+from imagesmith.beam.tool import Tool
+from imagesmith.errors import UsageError
+from imagesmith.image.adapt import adapted
 from imagesmith.image.image import Image, make_image
-from imagesmith.image.start import with_prelude
 from imagesmith.layer.files import kept_chunks, pieces_of
 from imagesmith.layer.layer import Layer
 from imagesmith.layer.split import LayerPlan, plan_layers
@@ -34,23 +35,22 @@ ENV = {
 }
 
 
+MIX_COMMANDS = (
+    *("start", "start_iex", "daemon", "daemon_iex", "eval", "rpc"),
+    *("remote", "restart", "stop", "pid", "version"),
+)
+"""What `bin/NAME` of a mix release knows (Elixir: mix/tasks/release.ex, cli.eex)."""
+
+
 def plan_cattle(release: Release, recipe: Recipe) -> list[LayerPlan]:
     """The layers of the release, base excluded.
 
-    Raises ReleaseError for what cannot be shipped.
+    Raises ReleaseError for what cannot be shipped or started, UsageError for a `cmd` that is none.
     """
-    env_sh = f"{release.folder}/env.sh"
-    if not isinstance(release.tree.entries.get(env_sh), File):
-        raise ReleaseError(
-            f"{release.tree.name}: there is no {env_sh}, so this is no release of `mix release`",
-            hint="Releases of Distillery and relx cannot be built yet.",
-        )
+    check_bootable(release)
+    command(release, recipe.cmd)
     keep = kept_chunks(release, recipe.layers.strip) if recipe.layers.canonical else None
-    pieces = pieces_of(
-        release,
-        keep=keep,
-        rewrite=lambda path, data: with_prelude(data) if path == env_sh else data,
-    )
+    pieces = pieces_of(release, keep=keep, rewrite=adapted(release))
     return plan_layers(pieces, recipe.layers.max, ROOT)
 
 
@@ -91,13 +91,22 @@ def cattle_image(
 
 
 def command(release: Release, words: Sequence[str] | None) -> tuple[str, ...]:
-    """What the container runs, given the recipe's `cmd`."""
+    """What the container runs, given the recipe's `cmd`. Raises UsageError if there is no such."""
     if words is None:
-        words = ("server",) if "bin/server" in release.paths else ("start",)
+        if "bin/server" in release.paths:
+            words = ("server",)
+        else:
+            words = ("start",) if release.tool is Tool.MIX else ("foreground",)
     if len(words) > 1 or "/" in words[0]:
         return tuple(words)
     if f"bin/{words[0]}" in release.paths:
         return (f"/{ROOT}/bin/{words[0]}",)
+    if release.tool is Tool.MIX and words[0] not in MIX_COMMANDS:
+        raise UsageError(
+            f"cmd: {words[0]}: the release has no bin/{words[0]}, and its start script no such "
+            "command",
+            hint=f"bin/{release.name} knows {', '.join(MIX_COMMANDS)}.",
+        )
     return (f"/{ROOT}/bin/{release.name}", words[0])
 
 

@@ -6,6 +6,7 @@
     ELF files anywhere, links to them,
     erts-VSN/…                         the same place                  native
     releases/VSN/consolidated/…        consolidated/…                  protocols
+    lib/NAME-VSN/consolidated/…        lib/NAME/consolidated/…         protocols, Distillery's
     bin/…, releases/VSN/…, the rest    the same place                  the release
                                        lib/APP-VSN -> APP              the release
                                        releases/VSN/consolidated -> …  the release
@@ -20,10 +21,12 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
+from itertools import chain
 
 from imagesmith.beam.module import KEEPABLE, canonical, chunks
 from imagesmith.beam.origin import Origin
-from imagesmith.beam.release import Application, Release
+from imagesmith.beam.release import REBUILD, Application, Release
+from imagesmith.beam.tool import Tool
 from imagesmith.beam.tree import (
     MAX_LINK_HOPS,
     EmptyFolder,
@@ -33,7 +36,14 @@ from imagesmith.beam.tree import (
     show_path,
 )
 from imagesmith.errors import ModuleError, ReleaseError
-from imagesmith.layer.member import Content, FileMember, FolderMember, LinkMember, Member
+from imagesmith.layer.member import (
+    Content,
+    FileMember,
+    FolderMember,
+    LinkMember,
+    Member,
+    parents,
+)
 from imagesmith.layer.split import Group, Piece, own_pieces
 
 __all__ = ["kept_chunks", "pieces_of", "strippable_bytes"]
@@ -47,7 +57,8 @@ GROUPS = {
 SAMPLE = 8
 """Modules of an application that tell whether its release is stripped."""
 
-Rewrite = Callable[[str, bytes], bytes]
+Rewrite = Callable[[str], Callable[[bytes], bytes] | None]
+"""By a file's path: what changes its bytes, or None to leave them."""
 
 
 def kept_chunks(release: Release, strip: str) -> frozenset[bytes]:
@@ -86,25 +97,28 @@ def pieces_of(
     release: Release,
     *,
     keep: Collection[bytes] | None,
-    rewrite: Rewrite = lambda _, data: data,
+    rewrite: Rewrite = lambda _: None,
 ) -> list[Piece]:
     """All pieces of a release.
 
     `keep` are the chunks that modules keep (`kept_chunks`), None takes every file as it is.
-    `rewrite(path, data)` gives the release's own files a last change. Raises ReleaseError, naming
-    the file, for what an image cannot hold or a VM could not load.
+    `rewrite(path)` tells which of the release's own files get a last change. Raises ReleaseError,
+    naming the file, for what an image cannot hold or a VM could not load.
     """
     native: list[Member] = []
     protocols: list[Member] = []
     own_files: list[Member] = []
     by_application: dict[str, list[Member]] = defaultdict(list)
     places = {app.folder: app for app in release.applications}
-    consolidated = f"{release.folder}/consolidated/"
+    consolidated = f"{release.consolidated}/"
 
     for path in release.paths:
         folder = "/".join(path.split("/", 2)[:2])
         if path.startswith(f"{release.erts_folder}/"):
             native.append(_member(release, path, path))
+        elif path.startswith(consolidated):
+            place = f"{_protocols_place(release)}/{path.removeprefix(consolidated)}"
+            protocols.append(_module(release, path, place, keep))
         elif application := places.get(folder):
             member = _application_member(release, application, path, keep)
             if _is_elf(release, path):
@@ -113,9 +127,6 @@ def pieces_of(
                 own_files.append(member)
             else:
                 by_application[application.name].append(member)
-        elif path.startswith(consolidated):
-            place = f"consolidated/{path.removeprefix(consolidated)}"
-            protocols.append(_module(release, path, place, keep))
         elif _is_shipped(path):
             member = _member(release, path, path)
             if _is_elf(release, path):
@@ -123,12 +134,33 @@ def pieces_of(
             else:
                 own_files.append(_rewritten(member, rewrite))
     own_files += _links(release, bool(protocols))
+    _check_places(release, [*native, *protocols, *own_files, *chain(*by_application.values())])
     return [
-        Piece.of(Group.NATIVE, "native", native),
+        *([Piece.of(Group.NATIVE, "native", native)] if native else []),
         *_application_pieces(release, by_application),
         *([Piece.of(Group.PROTOCOLS, "protocols", protocols)] if protocols else []),
         Piece.of(Group.RELEASE, "release", own_files),
     ]
+
+
+def _check_places(release: Release, members: Collection[Member]) -> None:
+    """An overlay may lie where the image keeps something else: neither may hide the other."""
+    found: dict[str, Member] = {}
+    for member in members:
+        if member.path in found:
+            raise _taken(release, member.path)
+        found[member.path] = member
+    for folder in parents(found):
+        if not isinstance(found.get(folder, FolderMember(folder)), FolderMember):
+            raise _taken(release, folder)
+
+
+def _taken(release: Release, path: str) -> ReleaseError:
+    return ReleaseError(
+        f"{release.tree.name}: two files would lie at {show_path(path)} in the image",
+        hint="Images keep applications at lib/APP and protocols at consolidated/: rename what "
+        "rel/overlays put there.",
+    )
 
 
 def _application_pieces(release: Release, members: dict[str, list[Member]]) -> Iterator[Piece]:
@@ -184,10 +216,11 @@ def _member(release: Release, path: str, place: str) -> Member:
 
 
 def _rewritten(member: Member, rewrite: Rewrite) -> Member:
-    if not isinstance(member, FileMember) or not member.path.startswith("releases/"):
+    change = rewrite(member.path)
+    if change is None or not isinstance(member, FileMember):
         return member
     data = member.content.read()
-    changed = rewrite(member.path, data)
+    changed = change(data)
     if changed == data:
         return member
     return FileMember(member.path, Content.of_bytes(changed), member.executable)
@@ -196,8 +229,18 @@ def _rewritten(member: Member, rewrite: Rewrite) -> Member:
 def _links(release: Release, consolidated: bool) -> Iterator[Member]:
     for application in release.applications:
         yield LinkMember(application.folder, application.name)
-    if consolidated:
-        yield LinkMember(f"{release.folder}/consolidated", "../../consolidated")
+    if consolidated and release.tool is not Tool.DISTILLERY:
+        yield LinkMember(release.consolidated, "../../consolidated")
+    elif consolidated:
+        folder = f"lib/{release.name}-{release.version}"
+        if folder not in {application.folder for application in release.applications}:
+            yield LinkMember(folder, release.name)
+
+
+def _protocols_place(release: Release) -> str:
+    if release.tool is Tool.DISTILLERY:
+        return f"lib/{release.name}/consolidated"
+    return "consolidated"
 
 
 def _is_shipped(path: str) -> bool:
@@ -233,7 +276,7 @@ def _chunks(release: Release, path: str) -> dict[bytes, bytes]:
 def _unloadable(release: Release, path: str, error: ModuleError) -> ReleaseError:
     return ReleaseError(
         f"{release.tree.name}: {path} cannot be loaded: {error.message}",
-        hint="Build the release anew: `MIX_ENV=prod mix release --overwrite`.",
+        hint=REBUILD,
     )
 
 

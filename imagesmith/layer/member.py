@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-__all__ = ["Content", "FileMember", "FolderMember", "LinkMember", "Member"]
+__all__ = ["Content", "FileMember", "FolderMember", "LinkMember", "Member", "parents"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from imagesmith.base.base import Base
 from imagesmith.base.layout import layout_base
 from imagesmith.errors import BaseError, OutputError
 from imagesmith.image.image import Image
-from imagesmith.oci.layout import Source, write_layout
+from imagesmith.oci.layout import CONTAINERD_NAME, Source, write_layout
 from imagesmith.oci.spec import Descriptor, Json, MediaType, Platform, index, to_bytes
 from tests.oci.images import make, source, tagged
 
@@ -40,12 +40,26 @@ def test_the_one_image_is_taken_with_layers_and_environment(tmp_path: Path) -> N
     assert [layer.diff_id for layer in base.layers] == [layer.diff_id for layer in ONE.layers]
     assert base.env == {"PATH": "/bin", "LANG": "C.UTF-8"}
     assert base.labels["maker"] == "Käthe"
-    assert base.annotations == {
-        "org.opencontainers.image.base.digest": ONE.digest,
-        "org.opencontainers.image.base.name": "in",
-    }
+    # A folder's name is no reference, so none is told.
+    assert base.annotations == {"org.opencontainers.image.base.digest": ONE.digest}
     with base.layers[0].open() as mine, ONE.layers[0].open() as theirs:
         assert mine.read() == theirs.read()
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_full_reference_in_the_layout_is_the_bases_name(tmp_path: Path, nested: bool) -> None:
+    inner = index([ONE.descriptor, ARM.descriptor])
+    inner_of = Descriptor.of(MediaType.INDEX, inner)
+    entry = replace(
+        inner_of if nested else ONE.descriptor,
+        annotations={CONTAINERD_NAME: "registry.example/base:1"},
+    )
+    blobs = [*ONE.blobs(), *ARM.blobs(), source(inner, inner_of)]
+    write_layout(tmp_path / "in", blobs, [entry])
+    assert layout_base(tmp_path / "in", None, AMD64).annotations == {
+        "org.opencontainers.image.base.digest": ONE.digest,
+        "org.opencontainers.image.base.name": "registry.example/base:1",
+    }
 
 
 def test_an_image_of_another_architecture_is_refused_and_named(tmp_path: Path) -> None:

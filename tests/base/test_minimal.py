@@ -8,21 +8,21 @@ import pytest
 
 from imagesmith.base.elf import Elf
 from imagesmith.base.minimal import BUSYBOX, NEEDED_TOOLS, plan_minimal
-from imagesmith.base.sysroot import Sysroot
+from imagesmith.base.sysroot import FolderRoot, Sysroot
 from imagesmith.errors import BaseError
 from imagesmith.layer.build import build_layer
 from imagesmith.layer.member import FileMember, FolderMember, LinkMember, Member
 from imagesmith.layer.store import Scratch
 from tests.base.elves import library, program, read
 
-HOST = Sysroot(Path("/"))
+HOST = FolderRoot(Path("/"))
 
 
 def members(sysroot: Sysroot, files: dict[str, Elf] | None = None) -> dict[str, Member]:
     return {m.path: m for plan in plan_minimal(sysroot, files or {}) for m in plan.members}
 
 
-class WithoutBusybox(Sysroot):
+class WithoutBusybox(FolderRoot):
     """This machine, but for busybox."""
 
     def members(self, path: str) -> list[Member] | None:
@@ -62,7 +62,7 @@ def test_the_scripts_tools_are_there_and_run_in_nothing_but_the_base(
     sysroot: Sysroot, tmp_path: Path
 ) -> None:
     held = members(sysroot)
-    found = Sysroot(unpack(sysroot, tmp_path))
+    found = FolderRoot(unpack(sysroot, tmp_path))
     for tool in NEEDED_TOOLS:
         assert found.members(f"/bin/{tool}") or found.members(f"/usr/bin/{tool}"), tool
     assert ("usr/bin/busybox" in held or "bin/busybox" in held) is (sysroot is HOST)
@@ -138,7 +138,7 @@ def test_the_system_layer_does_not_depend_on_the_release() -> None:
 
 
 def test_an_unmerged_system_offers_env_where_scripts_look_for_it(system: Path) -> None:
-    held = members(Sysroot(system))
+    held = members(FolderRoot(system))
     assert held["bin/sh"] == LinkMember("bin/sh", "busybox")
     assert held["usr/bin/env"] == LinkMember("usr/bin/env", "/bin/env")
     assert not {"bin", "lib"} & held.keys()
@@ -149,7 +149,7 @@ def test_a_merged_system_keeps_its_links(system: Path) -> None:
         (system / "usr").mkdir(exist_ok=True)
         (system / name).rename(system / "usr" / name)
         (system / name).symlink_to(f"usr/{name}")
-    held = members(Sysroot(system))
+    held = members(FolderRoot(system))
     assert held["bin"] == LinkMember("bin", "usr/bin")
     assert held["usr/bin/env"] == LinkMember("usr/bin/env", "busybox")
     assert "usr/lib/ld-made.so.1" in held
@@ -159,21 +159,33 @@ def test_a_merged_system_keeps_its_links(system: Path) -> None:
 def test_a_tool_that_busybox_does_not_offer_is_the_systems_own(system: Path) -> None:
     busybox = system / "bin/busybox"
     busybox.write_bytes(busybox.read_bytes().replace(b"\0hostname\0", b"\0hostnamf\0"))
-    with pytest.raises(BaseError, match="neither busybox nor hostname") as raised:
-        members(Sysroot(system))
+    with pytest.raises(BaseError, match="busybox, or the commands hostname, which are") as raised:
+        members(FolderRoot(system))
     assert "busybox-static" in str(raised.value.hint)
     program(system / "usr/bin/hostname")
-    assert isinstance(members(Sysroot(system))["usr/bin/hostname"], FileMember)
+    assert isinstance(members(FolderRoot(system))["usr/bin/hostname"], FileMember)
 
 
 def test_busyboxs_own_libraries_are_checked_as_the_releases_are(system: Path) -> None:
     (system / "lib/ld-made.so.1").unlink()
     with pytest.raises(BaseError, match=r"/bin/busybox needs the loader /lib/ld-made\.so\.1"):
-        members(Sysroot(system))
+        members(FolderRoot(system))
+
+
+def test_a_shell_that_a_start_script_names_is_taken_with_its_libraries(system: Path) -> None:
+    program(system / "bin/bash", needs=[library(system / "lib/libtinfo.so.6")])
+    wanted = {"/app/bin/one": "bash", "/app/bin/two": "/bin/bash"}
+    bare, plans = (plan_minimal(FolderRoot(system), {}, shells=of) for of in ({}, wanted))
+    assert bare[0].key == plans[0].key
+    added = {m.path for m in plans[1].members} - {m.path for m in bare[1].members}
+    assert added == {"bin/bash", "lib/libtinfo.so.6"}
+    (system / "bin/bash").unlink()
+    with pytest.raises(BaseError, match="/app/bin/one needs bash, which is not there"):
+        plan_minimal(FolderRoot(system), {}, shells=wanted)
 
 
 def test_a_system_without_dpkg_gets_no_records(system: Path) -> None:
-    assert not [path for path in members(Sysroot(system)) if "dpkg" in path]
+    assert not [path for path in members(FolderRoot(system)) if "dpkg" in path]
 
 
 def test_lists_that_know_no_merged_usr_are_understood(system: Path) -> None:
@@ -189,7 +201,7 @@ def test_lists_that_know_no_merged_usr_are_understood(system: Path) -> None:
         + "\n"
         + stanza.format("other", "amd64")
     )
-    held = members(Sysroot(system))
+    held = members(FolderRoot(system))
     (record,) = (m for path, m in held.items() if "status.d" in path)
     assert isinstance(record, FileMember)
     assert record.path == "var/lib/dpkg/status.d/ld"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagesmith.base.sysroot import Sysroot
+from imagesmith.base.sysroot import FolderRoot
 from imagesmith.errors import BaseError
 from imagesmith.layer.member import FileMember, LinkMember
 
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_sysroot_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BaseError, match="there is no such folder") as raised:
-        Sysroot(tmp_path / "none")
+        FolderRoot(tmp_path / "none")
     assert "Name the root of a Linux system" in str(raised.value.hint)
 
 
@@ -42,8 +42,8 @@ def test_a_sysroot_that_is_not_there_is_named(tmp_path: Path) -> None:
 )
 def test_links_are_followed_as_if_the_sysroot_were_the_root(root: Path, target: str) -> None:
     (root / "link").symlink_to(target)
-    assert Sysroot(root).text("/link") == "inside"
-    assert Sysroot(root).resolve("/link") == ("/usr/lib/file", [LinkMember("link", target)])
+    assert FolderRoot(root).text("/link") == "inside"
+    assert FolderRoot(root).resolve("/link") == ("/usr/lib/file", [LinkMember("link", target)])
 
 
 @pytest.mark.parametrize("slashes", ["/", "//", "///"])
@@ -53,9 +53,9 @@ def test_no_link_leads_out_of_the_sysroot(root: Path, slashes: str, way: str) ->
     for number, target in enumerate((f"{slashes}{way}{str(secret)[1:]}", f"{way}secret")):
         (root / f"link{number}").symlink_to(target)
         assert secret.exists()
-        assert Sysroot(root).text(f"/link{number}") is None
-        assert Sysroot(root).members(f"/link{number}") is None
-    assert Sysroot(root).text(f"{slashes}../secret") is None
+        assert FolderRoot(root).text(f"/link{number}") is None
+        assert FolderRoot(root).members(f"/link{number}") is None
+    assert FolderRoot(root).text(f"{slashes}../secret") is None
 
 
 _part = st.sampled_from(["..", ".", "", "a", "b", "usr", "secret"])
@@ -72,7 +72,7 @@ def test_no_web_of_links_leads_out_of_the_sysroot(
     (top / "root/usr").mkdir(parents=True)
     for name, (start, parts) in zip(("a", "b", "usr/secret"), targets, strict=True):
         (top / "root" / name).symlink_to(start + "/".join(parts) or ".")
-    sysroot = Sysroot(top / "root")
+    sysroot = FolderRoot(top / "root")
     for path in ("/a", "/b", "/usr/secret", "/a/secret", "/b/a/secret"):
         assert sysroot.text(path) is None
         found = sysroot.resolve(path)
@@ -84,13 +84,13 @@ def test_no_web_of_links_leads_out_of_the_sysroot(
 def test_a_loop_of_links_leads_to_nothing(root: Path) -> None:
     (root / "a").symlink_to("b")
     (root / "b").symlink_to("a")
-    assert Sysroot(root).resolve("/a") is None
+    assert FolderRoot(root).resolve("/a") is None
 
 
 def test_a_path_through_a_file_leads_to_nothing(root: Path) -> None:
-    assert Sysroot(root).resolve("/usr/lib/file/more") is None
-    assert Sysroot(root).names("/usr/lib/file") == []
-    assert Sysroot(root).names("/none") == []
+    assert FolderRoot(root).resolve("/usr/lib/file/more") is None
+    assert FolderRoot(root).names("/usr/lib/file") == []
+    assert FolderRoot(root).names("/none") == []
 
 
 def test_a_file_comes_with_the_links_that_lead_to_it(root: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_file_comes_with_the_links_that_lead_to_it(root: Path) -> None:
     (root / "usr/lib/tool").write_text("#!/bin/sh\n")
     (root / "usr/lib/tool").chmod(0o755)
     (root / "usr/lib/sh").symlink_to("tool")
-    found = Sysroot(root).members("/lib/sh")
+    found = FolderRoot(root).members("/lib/sh")
     assert found is not None
     tool = found.pop()
     assert isinstance(tool, FileMember)
@@ -119,23 +119,23 @@ def test_a_folder_is_taken_with_the_links_to_it_but_without_sockets_and_fifos(ro
     (root / "usr/share/zones/Europe/skipped/x").write_text("x")
     (root / "usr/share/zones/Zulu").symlink_to("UTC")
     os.mkfifo(root / "usr/share/zones/fifo")
-    found = list(Sysroot(root).below("/share/zones", ["skipped"]))
+    found = list(FolderRoot(root).below("/share/zones", ["skipped"]))
     assert [member.path for member in found] == [
         "share",
         "usr/share/zones/Europe/skipped/x",
         "usr/share/zones/UTC",
         "usr/share/zones/Zulu",
     ]
-    assert list(Sysroot(root).below("/none")) == []
+    assert list(FolderRoot(root).below("/none")) == []
 
 
 def test_what_cannot_be_read_is_named(root: Path) -> None:
     """/proc/self/mem gives EIO, to root as well."""
     assert stat.S_ISREG(Path("/proc/self/mem").stat().st_mode)
     with pytest.raises(BaseError, match=r"sysroot /proc/self: /mem cannot be read: Input/output"):
-        Sysroot(Path("/proc/self")).members("/mem")
+        FolderRoot(Path("/proc/self")).members("/mem")
     with pytest.raises(BaseError, match="/mem cannot be read"):
-        Sysroot(Path("/proc/self")).text("/mem")
+        FolderRoot(Path("/proc/self")).text("/mem")
 
 
 def test_a_folder_that_may_not_be_entered_is_named(
@@ -148,9 +148,9 @@ def test_a_folder_that_may_not_be_entered_is_named(
 
     monkeypatch.setattr(os, "lstat", forbidden)
     with pytest.raises(BaseError, match=f"sysroot {root}: /usr cannot be read: Permission denied"):
-        Sysroot(root).members("/usr/lib/file")
+        FolderRoot(root).members("/usr/lib/file")
 
 
 def test_a_name_that_is_too_long_is_an_error_in_words(root: Path) -> None:
     with pytest.raises(BaseError, match="File name too long"):
-        Sysroot(root).resolve("/" + "n" * 300)
+        FolderRoot(root).resolve("/" + "n" * 300)

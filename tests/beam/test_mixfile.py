@@ -35,8 +35,9 @@ FORMS: dict[str, tuple[str, dict[str, str] | None]] = {
     "an empty list": ("releases: []", ONE),
     "one": ("releases: [web: []]", {"web": "_build/prod/rel/web"}),
     "options": (
-        'releases: [web: [version: "9.9", include_executables_for: [:unix], steps: [:assemble, :tar],'
-        " applications: [web: :permanent]]]", {"web": "_build/prod/rel/web"}),
+        'releases: [web: [version: "9.9", include_executables_for: [:unix], '
+        "steps: [:assemble, :tar], applications: [web: :permanent]]]",
+        {"web": "_build/prod/rel/web"}),
     "a path": ('releases: [web: [path: "/opt/rel/web"]]', {"web": "/opt/rel/web"}),
     "a path after others": (
         'releases: [web: [applications: [path: :permanent], path: "../out"]]', {"web": "../out"}),
@@ -75,7 +76,8 @@ INDIRECT: dict[str, tuple[str, str, dict[str, str]]] = {
     "on one line": ("releases: releases()", "defp releases, do: [web: []]\ndefp x, do: []", WEB),
     "an attribute": ("releases: @rel", "@rel [web: []]", WEB),
     "both": ("releases: r()", "@rel [web: []]\n@doc false\n  def r() do\n    @rel\n  end", WEB),
-    "after other lines": ("releases: r()", "defp r do\n  x = f(1)\n  IO.puts(x)\n  [web: []]\nend", WEB),
+    "after other lines": (
+        "releases: r()", "defp r do\n  x = f(1)\n  IO.puts(x)\n  [web: []]\nend", WEB),
     "options": ("releases: [web: web()]", "defp web, do: [path: @p]\n@p \"p\"", {"web": "p"}),
     "an attribute for the app": ("releases: []", "@app :other", ONE),
 }
@@ -109,8 +111,10 @@ DOUBTS: dict[str, tuple[str, str, dict[str, str] | None, str]] = {
     "a round": ("releases: r()", "defp r, do: r()", None, "its `releases:` are made by code"),
     "for": ("releases: (for a <- [:a], do: {a, []})", "", None, "its `releases:` are made by code"),
     "options from a call": ("releases: [web: opts(:web)]", "", WEB, "code makes options of web"),
-    "a function of options": ("releases: [web: fn -> [path: \"x\"] end]", "", WEB, "options of web"),
-    "a path from a call": ('releases: [web: [path: Path.join("a", "b")]]', "", WEB, "options of web"),
+    "a function of options": (
+        "releases: [web: fn -> [path: \"x\"] end]", "", WEB, "options of web"),
+    "a path from a call": (
+        'releases: [web: [path: Path.join("a", "b")]]', "", WEB, "options of web"),
     "a path with a hole": ('releases: [web: [path: "a/#{x()}"]]', "", WEB, "options of web"),
     "a path with an escape": (r'releases: [web: [path: "a\n"]]', "", WEB, "options of web"),
     "options with more": ("releases: [web: [a: 1] ++ common()]", "", WEB, "options of web"),
@@ -225,11 +229,14 @@ def test_deep_nesting_is_no_stack_overflow() -> None:
         read_elixir((opening * 20_000 + closing * 20_000).encode(), "mix.exs")
 
 
-PIECES = st.sampled_from(
-    ["defmodule M do\n", "def project do\n", "end\n", "end", "[", "]", "{", "}", '"', "#{", "\\", "'"]
-    + ["app: :shop", ", ", "releases: ", "web: ", "[]", "@a ", "@", "\n", "~s(", ")", ":", '"""\n', "?"]
-    + ["defp a, do: ", "a()", "a", ";", "|>", "++", "path: ", '"x"', " ", "fn ", "->", "# ", "é", "<<", ">>"]
-)  # fmt: skip
+# fmt: off
+PIECES = st.sampled_from([
+    "defmodule M do\n", "def project do\n", "end\n", "end", "[", "]", "{", "}", '"', "#{", "\\",
+    "'", "app: :shop", ", ", "releases: ", "web: ", "[]", "@a ", "@", "\n", "~s(", ")", ":", "?",
+    '"""\n', "defp a, do: ", "a()", "a", ";", "|>", "++", "path: ", '"x"', " ", "fn ", "->", "# ",
+    "é", "<<", ">>",
+])
+# fmt: on
 
 
 @given(st.lists(PIECES, max_size=40).map("".join) | st.text())
@@ -242,7 +249,7 @@ def test_any_text_is_a_project_or_one_clear_error(text: str) -> None:
         try:
             read(source)
         except UsageError as error:
-            assert error.message.startswith("mix.exs:")  # noqa: PT017
+            assert error.message.startswith("mix.exs:")
 
 
 @given(st.binary())

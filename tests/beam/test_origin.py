@@ -71,13 +71,18 @@ def test_the_applications_of_elixir_are_known_by_name(name: str) -> None:
     assert origins({name: ()})[name] == Verdict(Origin.ELIXIR, "part of Elixir")
 
 
+CONCLUDED_OWN = Verdict(
+    Origin.OWN, "concluded: no other application requires it", is_concluded=True
+)
+
+
 def test_the_project_is_asked_before_anything_is_concluded() -> None:
     project = Project(Path(), own={"core": "apps/core"}, third_party={"leaf": "mix.lock"})
     found = origins({"core": (), "leaf": (), "shop": ("core",)}, project=project)
     assert found == {
         "core": Verdict(Origin.OWN, "apps/core"),
         "leaf": Verdict(Origin.THIRD_PARTY, "mix.lock"),
-        "shop": Verdict(Origin.OWN, "concluded: no other application requires it"),
+        "shop": CONCLUDED_OWN,
     }
 
 
@@ -94,8 +99,9 @@ def test_a_project_cannot_claim_what_otp_and_elixir_bring() -> None:
 
 def test_without_a_project_it_is_concluded_from_who_requires_whom() -> None:
     found = origins({"shop": ("jason", "kernel"), "jason": ("kernel",), "kernel": ()})
-    assert found["jason"] == Verdict(Origin.THIRD_PARTY, "concluded: others require it")
-    assert found["shop"] == Verdict(Origin.OWN, "concluded: no other application requires it")
+    others = Verdict(Origin.THIRD_PARTY, "concluded: others require it", is_concluded=True)
+    assert found["jason"] == others
+    assert found["shop"] == CONCLUDED_OWN
 
 
 # --- mix --------------------------------------------------------------------

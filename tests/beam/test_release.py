@@ -242,14 +242,6 @@ def test_a_resource_file_that_is_no_term_is_named_with_line_and_column(folder: P
     assert _refused(folder).startswith(f"{RESOURCE}:1:22: found ")
 
 
-def test_the_runtime_system_must_be_there(folder: Path) -> None:
-    (folder / "erts-13.1.5").rename(folder / "erts-13.1.6")
-    with pytest.raises(ReleaseError) as caught:
-        read(folder)
-    assert "there is no runtime system: erts-13.1.5/bin is missing" in caught.value.message
-    assert caught.value.hint and "include_erts: false" in caught.value.hint
-
-
 def test_names_are_shown_escaped(folder: Path) -> None:
     text = (folder / REL).read_text()
     (folder / REL).write_text(text.replace("{jason,", r"{'ja\nson',"))

@@ -171,8 +171,8 @@ def test_a_folder_that_cannot_be_listed_is_named(
     (folder / "closed").mkdir()
     scandir = os.scandir
 
-    def refuse(path: str) -> object:
-        if path.endswith("closed"):
+    def refuse(path: bytes) -> object:
+        if path.endswith(b"closed"):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 

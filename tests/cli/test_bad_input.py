@@ -50,7 +50,28 @@ DAMAGES: dict[str, tuple[Damage, int, str]] = {
         1,
         "the application jason 1.4.0, which releases/0.1.0/shop.rel lists, is missing",
     ),
-    "no ERTS": (lambda r: shutil.rmtree(r / "erts-13.1.5"), 1, "there is no runtime system"),
+    "ERTS of another version": (
+        lambda r: (r / "erts-13.1.5").rename(r / "erts-12.0"),
+        1,
+        "there is no runtime system: erts-13.1.5/bin is missing",
+    ),
+    "no ERTS, over a base without Erlang": (
+        lambda r: shutil.rmtree(r / "erts-13.1.5"),
+        2,
+        "a minimal base brings no Erlang",
+    ),
+    "a start script that lost its mode": (
+        lambda r: (r / "bin/shop").chmod(0o644),
+        1,
+        "bin/shop is not executable",
+    ),
+    "no boot file": (_cut(f"{RELEASES}/start.boot", 0), 1, "start.boot is empty"),
+    "an empty configuration": (_cut(f"{RELEASES}/sys.config", 0), 1, "sys.config is empty"),
+    "a module that its application lists and lacks": (
+        lambda r: (r / BEAM).unlink(),
+        1,
+        f"{BEAM} is missing, which shop.app lists",
+    ),
     "an empty start_erl.data": (_replace("releases/start_erl.data", b""), 1, "must hold"),
     "a truncated module": (_cut(BEAM, 50), 1, f"{BEAM} cannot be loaded: it is cut short"),
     "an empty module": (_cut(BEAM, 0), 1, f"{BEAM} cannot be loaded: the file is empty"),
@@ -86,7 +107,7 @@ def test_a_damaged_release(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert (done.code, done.stdout) == (code, "")
-    assert len([line for line in done.stderr.splitlines() if line.startswith("imagesmith:")]) == 1
+    assert done.stderr.count("imagesmith: ") == 1
     assert list(here.iterdir()) == []
 
 
@@ -143,11 +164,18 @@ def test_a_recipe_tells_all_its_mistakes(smith: Smith, here: Path) -> None:
 def test_a_base_that_needs_buildkit_is_said(
     smith: Smith, here: Path, release: Path, base: str
 ) -> None:
-    (here / "D").touch()
+    (here / "D").write_text("FROM scratch\n")
     (here / "r.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\nbase: {base}\n")
     done = smith("build", "r.yml")
+    assert done.code == 1
+    assert "needs BuildKit, but no Docker with buildx answers" in done.stderr
+
+
+def test_a_command_that_the_release_does_not_know(smith: Smith, here: Path, release: Path) -> None:
+    (here / "r.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\ncmd: sever\n")
+    done = smith("build", "r.yml")
     assert done.code == 2
-    assert "needs the BuildKit engine" in done.stderr
+    assert "cmd: sever: the release has no bin/sever" in done.stderr
 
 
 def test_source_date_epoch_must_be_a_number(

@@ -175,7 +175,7 @@ def test_stdout_holds_nothing_but_the_result(smith: Smith, release: Path) -> Non
 
 def test_inspect_shows_each_application_and_whose_it_is(smith: Smith, release: Path) -> None:
     text = smith("inspect", release).stdout
-    assert "shop 0.1.0, ERTS 13.1.5" in text
+    assert "shop 0.1.0, made by mix, ERTS 13.1.5" in text
     document = json.loads(smith("inspect", release, "--json").stdout)
     assert {app["name"]: app["origin"] for app in document["applications"]} == {
         "kernel": "otp",

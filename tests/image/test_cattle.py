@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -140,23 +139,16 @@ def test_the_prelude_comes_before_the_releases_own_env_sh(folder: Path) -> None:
     (folder / "releases/0.1.0/env.sh").write_bytes(own)
     shipped = env_sh(folder)
     assert shipped.startswith(b"#!/bin/sh\n# --- by imagesmith")
-    assert shipped.endswith(own.partition(b"\n")[2])
-
-
-def remove(path: Path) -> None:
-    path.unlink()
+    assert own.partition(b"\n")[2] in shipped
 
 
 def link(path: Path) -> None:
-    path.rename(path.with_name("real.sh"))
-    path.symlink_to("real.sh")
+    path.rename(path.with_name("real"))
+    path.symlink_to("real")
 
 
-@pytest.mark.parametrize("change", [remove, link])
-def test_without_an_env_sh_to_write_into_no_image_is_made(
-    folder: Path, change: Callable[[Path], None]
-) -> None:
-    change(folder / "releases/0.1.0/env.sh")
+def test_without_an_env_sh_to_write_into_no_image_is_made(folder: Path) -> None:
+    link(folder / "releases/0.1.0/env.sh")
     with pytest.raises(ReleaseError, match=r"there is no releases/0.1.0/env.sh"):
         plan_cattle(release(folder), recipe(folder))
 

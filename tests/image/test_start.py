@@ -32,10 +32,10 @@ def run(tmp_path: Path, shell: tuple[str, ...]) -> Run:
     (tmp_path / "tmp").mkdir()
 
     def ran(
-        own: str = SHOW, *, before: str = "", code: int = 0, **env: object
+        own: str = SHOW, *, before: str = "", after: str = "", code: int = 0, **env: object
     ) -> subprocess.CompletedProcess[str]:
         (tmp_path / "env.sh").write_bytes(with_prelude(f"#!/bin/sh\n{own}".encode()))
-        (tmp_path / "start").write_text(f'set -eu\n{before}\n. "$(dirname "$0")/env.sh"\n')
+        (tmp_path / "start").write_text(f'set -eu\n{before}\n. "$(dirname "$0")/env.sh"\n{after}\n')
         held = {"PATH": os.environ["PATH"], "RELEASE_TMP": str(tmp_path / "tmp")}
         done = subprocess.run(
             [*shell, str(tmp_path / "start")],
@@ -181,8 +181,13 @@ def test_the_cookie_is_exported_and_no_other_name_is_left_behind(run: Run) -> No
 def test_no_crash_dump_is_written_unless_a_path_or_size_is_given(
     run: Run, env: dict[str, str], shown: str
 ) -> None:
-    done = run("sh -c 'echo \"${ERL_CRASH_DUMP_BYTES-none}\"'\n", **env)
+    done = run("", after="sh -c 'echo \"${ERL_CRASH_DUMP_BYTES-none}\"'", **env)
     assert done.stdout == f"{shown}\n"
+
+
+def test_the_releases_own_env_sh_may_ask_for_a_crash_dump(run: Run) -> None:
+    show = "echo ${ERL_CRASH_DUMP_BYTES-none}"
+    assert run("export ERL_CRASH_DUMP=/tmp/dump\n", after=show).stdout == "none\n"
 
 
 @pytest.mark.parametrize("limit", [256, 1024])
@@ -211,4 +216,4 @@ def test_an_enormous_limit_of_open_files_is_lowered(run: Run, limit: str) -> Non
 def test_a_first_line_that_names_the_shell_stays_the_first(given: bytes, first: bytes) -> None:
     made = with_prelude(given)
     assert made.startswith(first)
-    assert made.endswith(given.partition(b"\n")[2] if given.startswith(b"#!") else given)
+    assert (given.partition(b"\n")[2] if given.startswith(b"#!") else given) in made

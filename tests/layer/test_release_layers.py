@@ -148,7 +148,7 @@ def test_debug_information_and_the_place_of_the_build_change_no_layer(plan: Plan
 
 def test_the_cookie_scripts_and_what_no_rel_lists_are_never_shipped(plan: Plan) -> None:
     def change(folder: Path) -> None:
-        for path in ("lib/unlisted-1.0/ebin/x.beam", "lib/README", "erts-9.9/bin/beam.smp"):
+        for path in ("lib/unlisted-1.0/ebin/x.beam", "lib/x/ebin/x.app", "erts-9.9/bin/beam.smp"):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(b"x")
         (folder / "releases/0.1.0/start_clean.script").write_bytes(b"x")
@@ -157,6 +157,39 @@ def test_the_cookie_scripts_and_what_no_rel_lists_are_never_shipped(plan: Plan) 
     assert keys(plan(folder="old")) == keys(plan(folder="new", change=change))
     shipped = paths(plan(folder="new"))
     assert not [path for path in shipped if path.endswith(("COOKIE", ".script"))]
+
+
+def test_what_a_run_of_the_release_left_is_not_shipped(plan: Plan) -> None:
+    def change(folder: Path) -> None:
+        left = ("tmp/shop-0.1.0-x.runtime.config", "tmp/log/erlang.log.1", "erl_crash.dump")
+        for path in (*left, ".erlang.cookie", "log/run_erl.log"):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(b"a resolved secret")
+
+    assert keys(plan(folder="old")) == keys(plan(folder="new", change=change))
+
+
+def test_overlays_are_shipped_wherever_they_lie(plan: Plan) -> None:
+    overlays = ("lib/README", "lib/tool/f", "releases/notes/f", "erts-extra/f", "log/.keep", "top")
+
+    def change(folder: Path) -> None:
+        for path in overlays:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(b"x")
+
+    assert set(overlays) <= set(paths(plan(change=change)))
+
+
+@pytest.mark.parametrize("overlay", ["consolidated/Elixir.String.Chars.beam", "lib/shop/x"])
+def test_an_overlay_that_would_hide_something_is_refused(plan: Plan, overlay: str) -> None:
+    def change(folder: Path) -> None:
+        (folder / overlay).parent.mkdir(parents=True, exist_ok=True)
+        (folder / overlay).write_bytes(b"x")
+        if overlay == "lib/shop/x":
+            (folder / "lib/shop-0.1.0/x").write_bytes(b"y")
+
+    with pytest.raises(ReleaseError, match="two files would lie at"):
+        plan(change=change)
 
 
 def test_overlays_anywhere_in_the_root_are_shipped_in_the_release_layer(plan: Plan) -> None:

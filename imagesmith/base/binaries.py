@@ -1,0 +1,154 @@
+"""What of a release a machine runs: its ELF files, files for other systems, its scripts."""
+
+from __future__ import annotations
+
+import io
+import platform as machine
+import posixpath
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from imagesmith.base.elf import ARCHITECTURES, MAGIC, Elf, read_elf
+from imagesmith.errors import ReleaseError
+from imagesmith.layer.member import FileMember, LinkMember, Member
+from imagesmith.oci.spec import Platform
+
+__all__ = ["Binaries", "read_binaries"]
+
+MACHO = {b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe"}
+MACHO_ARCHITECTURES = {0x01000007: "amd64", 0x0100000C: "arm64", 7: "386", 12: "arm"}
+FAT = b"\xca\xfe\xba\xbe"  # Java's class files begin so too, but are not under priv as .so
+PE = b"MZ"
+
+VM_NAMES = ("/bin/beam.smp", "/bin/beam.smp.dll")
+THIS = {"aarch64": "arm64", "x86_64": "amd64"}
+SCRIPTS = ("bin/", "releases/")
+DOWNLOADS = "/priv/static/"
+"""What an application hands to browsers runs somewhere else."""
+
+PLATFORM_WORDS = re.compile(
+    r"(?<![a-z0-9])(?:lib|linux|linux32|linux64|gnu|glibc|musl|gnueabihf|musleabihf|gnueabi|unknown|"
+    r"pc|apple|darwin|macos|osx|mac|windows|win|win32|win64|msvc|mingw|freebsd|"
+    r"x86_64|x86-64|x86|x64|amd64|i386|i686|ia32|386|aarch64|arm64|armv6|armv7|armhf|armv7l|arm|"
+    r"riscv64|riscv64gc|ppc64le|powerpc64le|s390x|loong64|universal)(?![a-z0-9])"
+)
+"""Words of a path that tell for which platform a prebuilt file is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binaries:
+    """By absolute path in the image: ELF files and links to them for the VM's own platform;
+    the platforms of those that no other file stands in for; scripts, with their interpreters.
+
+    `vm` is the path of beam.smp, None in a release without ERTS.
+    """
+
+    platform: Platform
+    vm: str | None = None
+    files: Mapping[str, Elf] = field(default_factory=dict)
+    strangers: Mapping[str, Platform] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_binaries(members: Iterable[Member], root: str) -> Binaries:
+    """The binaries among the members, which lie under the folder `root` in the image.
+
+    Raises ReleaseError for a VM that is not for Linux, BaseError for a damaged ELF file.
+    """
+    elves: dict[str, Elf] = {}
+    others: dict[str, Platform] = {}
+    scripts: dict[str, str] = {}
+    links: dict[str, str] = {}
+    for member in members:
+        place = f"/{root}/{member.path}"
+        if isinstance(member, LinkMember):
+            links[place] = posixpath.join(posixpath.dirname(place), member.target)
+        elif isinstance(member, FileMember) and _may_run(member):
+            head = next(iter(member.content.stream()), b"")
+            if head.startswith(MAGIC):
+                elf = read_elf(io.BytesIO(member.content.read()), member.path)
+                if elf.loadable:
+                    elves[place] = elf
+            elif head.startswith(b"#!") and member.path.startswith(SCRIPTS):
+                scripts[place] = head[2:].partition(b"\n")[0].decode(errors="replace").strip()
+            elif foreign := _foreign(head):
+                others[place] = foreign
+    for link, target in links.items():
+        for _ in links:  # a link may lead to another
+            target = links.get(posixpath.normpath(target), target)
+        if posixpath.normpath(target) in elves:
+            elves[link] = elves[posixpath.normpath(target)]
+    others |= {path: elf.platform for path, elf in elves.items() if elf.system != "linux"}
+    vm = next((path for path in sorted({*elves, *others}) if path.endswith(VM_NAMES)), None)
+    if vm in others:
+        raise ReleaseError(
+            f"the release is for {others[vm]}: that is what its beam.smp is for",
+            hint="An image runs on Linux: build the release there, or in a container, or let "
+            "`source:` build it.",
+        )
+    platform = elves[vm].platform if vm else _only([elf.platform for elf in elves.values()])
+    return Binaries(
+        platform,
+        vm,
+        {path: elf for path, elf in elves.items() if elf.platform == platform},
+        _strangers(elves, others, platform),
+        scripts,
+    )
+
+
+def _may_run(member: FileMember) -> bool:
+    return not member.path.endswith((".beam", ".app")) and DOWNLOADS not in member.path
+
+
+def _foreign(data: bytes) -> Platform | None:
+    """The platform of a Mach-O or PE file (Apple's loader.h; Microsoft's PE Format)."""
+    if data[:4] in MACHO:
+        kind = int.from_bytes(data[4:8], "little")
+        return Platform(MACHO_ARCHITECTURES.get(kind, "unknown"), "darwin")
+    if data[:4] == FAT and int.from_bytes(data[4:8], "big") < 20:
+        return Platform("universal", "darwin")
+    if data[:2] == PE:
+        at = int.from_bytes(data[60:64], "little")
+        machine = {0x8664: "amd64", 0xAA64: "arm64", 0x14C: "386"}.get(
+            int.from_bytes(data[at + 4 : at + 6], "little")
+        )
+        return Platform(machine, "windows") if machine and data[at : at + 2] == b"PE" else None
+    return None
+
+
+def _only(platforms: Iterable[Platform]) -> Platform:
+    """The platform of a release without a VM: that on which all its files agree, or this one."""
+    found = set(platforms)
+    name = machine.machine()
+    return found.pop() if len(found) == 1 else Platform(THIS.get(name, name))
+
+
+def _strangers(
+    elves: Mapping[str, Elf], others: Mapping[str, Platform], platform: Platform
+) -> dict[str, Platform]:
+    """Files for other platforms, but for those that come beside one of ours.
+
+    Prebuilt programs lie in priv for every platform, and the application picks its own: so
+    `priv/linux-arm64/tool` is nothing to worry about where there is a `priv/linux-x64/tool`.
+    What runs under no operating system (firmware, eBPF) is no stranger either, nor is Windows',
+    whose names for NIFs a VM on Linux never asks for.
+    """
+    here = {_stem(path) for path, elf in elves.items() if elf.platform == platform}
+    known = set(ARCHITECTURES.values())
+    found = {
+        path: elf.platform
+        for path, elf in elves.items()
+        if elf.platform != platform and elf.architecture in known
+    } | dict(others)
+    return {
+        path: of for path, of in found.items() if _stem(path) not in here and of.os != "windows"
+    }
+
+
+def _stem(path: str) -> str:
+    """A path without what tells its platform, version or file type."""
+    folder, _, name = path.lower().rpartition("/")
+    name = re.sub(r"\.(?:so|dylib|dll|exe)\b.*", "", name)
+    words = PLATFORM_WORDS.sub(" ", f"{folder}/{name.removeprefix('lib')}")
+    return " ".join(re.findall(r"[a-z0-9]+", words))

@@ -1,0 +1,95 @@
+"""One release, from where it lies to a finished image: the whole way, in its order."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from imagesmith.base.fetch import fetcher
+from imagesmith.base.resolve import SystemErlang, resolve_base
+from imagesmith.beam.archive import open_tree
+from imagesmith.beam.origin import find_project
+from imagesmith.beam.release import Release, read_release
+from imagesmith.docker.reference import is_repository
+from imagesmith.errors import UsageError
+from imagesmith.image.cattle import ROOT, cattle_image, plan_cattle
+from imagesmith.image.warnings import notes, warnings
+from imagesmith.layer.build import build_layer
+from imagesmith.layer.files import strippable_bytes
+from imagesmith.oci.spec import EPOCH
+
+if TYPE_CHECKING:
+    from imagesmith.cli.find import Found
+    from imagesmith.cli.progress import Progress
+    from imagesmith.docker.source import Access
+    from imagesmith.image.image import Image
+    from imagesmith.layer.store import Store
+    from imagesmith.recipe import Recipe
+
+__all__ = ["make_image", "read"]
+
+
+def read(recipe: Recipe, found: Found) -> Release:
+    """The release, with what its project and the recipe say of its applications."""
+    tree = open_tree(found.path)
+    return read_release(tree, own=recipe.layers.own, project=find_project(found.beside))
+
+
+def make_image(
+    recipe: Recipe, found: Found, store: Store, telling: Progress, access: Access
+) -> Image:
+    """Read, warn, plan, find the base, build what the store lacks, put it together."""
+    release = read(recipe, found)
+    name = (found.name or release.name).lower()
+    if not is_repository(name):
+        raise UsageError(
+            f"{release.name}: an image cannot be named after this release",
+            hint="Give it a name in the recipe: `name: shop`.",
+        )
+    for note in notes(release):
+        telling.note(f"{release.name}: {note}")
+    for warning in warnings(release, recipe.env):
+        telling.warn(f"{release.name}: {warning}")
+    plans = plan_cattle(release, recipe)
+    base = resolve_base(
+        recipe.base,
+        [member for plan in plans for member in plan.members],
+        ROOT,
+        store,
+        fetch=fetcher(telling.log, access),
+        erlang=None if release.has_erts else SystemErlang(release.erts_version, release.from_base),
+    )
+    for layer in base.layers:
+        telling.layer(layer)
+    layers = []
+    for plan in plans:
+        layers.append(build_layer(plan, store))
+        telling.layer(layers[-1])
+    _tell_of_stripping(recipe, release, telling)
+    image = cattle_image(release, recipe, base, layers, name=name, created=_created())
+    telling.image(image, base.description)
+    return image
+
+
+def _tell_of_stripping(recipe: Recipe, release: Release, telling: Progress) -> None:
+    if not recipe.layers.canonical or recipe.layers.strip != "auto":
+        return
+    saved = strippable_bytes(release)
+    if saved:
+        telling.note(
+            f"{release.name} is not stripped; `layers: {{strip: always}}` would take "
+            f"{saved / 1_000_000:.1f} MB of debug information and docs out of its modules"
+        )
+
+
+def _created() -> str:
+    """The image's time: SOURCE_DATE_EPOCH (reproducible-builds.org), or a constant."""
+    given = os.environ.get("SOURCE_DATE_EPOCH") or str(EPOCH)
+    try:
+        return datetime.fromtimestamp(int(given), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH={given}: this is no number of seconds since 1970",
+            hint="Unset it, or use `git log -1 --format=%ct`.",
+        ) from None
