@@ -6,6 +6,7 @@ built is that digest. The export is kept by digest and platform, and made once.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +32,10 @@ from imagesmith.errors import BaseError, DockerError
 from imagesmith.oci.spec import Descriptor, Platform, array, digest_of, parse
 
 __all__ = ["ExportedImage", "image_base", "image_layout"]
+
+
+RESOLVE_PAUSES = (0.0, 0.3, 1.0, 3.0)
+"""Seconds before each try: see `Log.resolved`; the other build ends, and then BuildKit tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +102,14 @@ def _resolved(
     buildkit: BuildKit, reference: str, platform: Platform, tell: Tell | None
 ) -> ExportedImage:
     build = Build(f"FROM {reference}\n", {"type": "cacheonly"}, platform=str(platform))
-    resolved = run_logged(build, None).resolved()
-    if resolved is None:
+    name = _full_name(reference)
+    for pause in RESOLVE_PAUSES:
+        time.sleep(pause)
+        digest = run_logged(build, None).resolved(name)
+        if digest:
+            break
+    else:
         raise DockerError(f"BuildKit did not say which digest {reference} stands for")
-    name, digest = resolved
     full = name if _has_tag(name) else f"{name}@{digest}"
     folder = _folder(digest, platform)
     entry = whole_layout(folder)
@@ -176,6 +185,13 @@ def _check_platform(name: str, found: str | None, platform: Platform) -> None:
 def _folder(digest: str, platform: Platform) -> Path:
     name = f"{digest.removeprefix('sha256:')}-{platform.os}-{platform.architecture}"
     return cache_folder() / name
+
+
+def _full_name(reference: str) -> str:
+    """As BuildKit tells it: with host and tag, but no tag where a digest says which."""
+    name, _, digest = reference.partition("@")
+    full = Reference.parse(name).full
+    return full.rpartition(":")[0] if digest and not _has_tag(name) else full
 
 
 def _has_tag(name: str) -> bool:

@@ -82,14 +82,15 @@ class Log:
         if self._tell:
             self._tell(line)
 
-    def resolved(self) -> tuple[str, str] | None:
-        """Full name and digest of the image that the last `FROM` stands for.
+    def resolved(self, name: str) -> str | None:
+        """The digest of the image that `FROM` stands for; `name` is its full name.
 
-        None if BuildKit told no digest: the classic store's own images have none.
+        None if BuildKit told no digest (the classic store's own images have none), or another
+        name: it merges steps of builds at once that have the same layers, and tells one's name.
         """
         for line in reversed(self.lines):
-            if found := _RESOLVED.search(line):
-                return found["name"], found["digest"]
+            if (found := _RESOLVED.search(line)) and found["name"] == name:
+                return str(found["digest"])
         return None
 
     def failed_step(self) -> list[str]:
