@@ -19,6 +19,7 @@ demo: setup
 test: setup check
 	.ci/tools elixir
 	PATH="$$(.ci/tools oracles):$$PATH" .ci/engine run $(PYTHON) -m pytest -n 2
+	.ci/engine run --store classic $(PYTHON) -m pytest tests/container/test_stores.py
 
 unit: setup
 	$(PYTHON) -m pytest -n 2 -m "$(UNIT)"

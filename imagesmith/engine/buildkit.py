@@ -27,7 +27,7 @@ from imagesmith.engine.engine import (
 from imagesmith.errors import DockerError
 from imagesmith.image.image import Image
 from imagesmith.oci.layout import Layout, write_layout
-from imagesmith.oci.spec import Descriptor, Json, contents
+from imagesmith.oci.spec import Descriptor, Json, contents, object_of, parse
 
 __all__ = ["BuildKitEngine"]
 
@@ -116,7 +116,7 @@ class BuildKitEngine:
         metadata = self._run(
             Build(
                 DOCKERFILE,
-                output,
+                {**output, **_annotations(item.image)},
                 contexts={"release": f"oci-layout://{layout}@{item.image.digest}"},
                 tags=tags,
                 platform=str(item.image.descriptor.platform),
@@ -128,3 +128,9 @@ class BuildKitEngine:
         )
         reference = f"{tags[0]}@{descriptor.digest}" if tags else descriptor.digest
         return Delivered(reference, descriptor, str(metadata.get("containerimage.config.digest")))
+
+
+def _annotations(image: Image) -> dict[str, str]:
+    """The manifest's annotations as an exporter takes them: BuildKit writes its own manifest."""
+    found = object_of(parse(image.manifest, "manifest").get("annotations") or {}, "annotations")
+    return {f"annotation.{key}": str(value) for key, value in found.items()}

@@ -39,6 +39,7 @@ def test_layers_and_what_runs_are_the_embedded_engines(shop: Shop, tmp_path: Pat
     ours, our_config = _documents(tmp_path / "embedded")
     theirs, their_config = _documents(tmp_path / "buildkit")
     assert ours["layers"] == theirs["layers"]
+    assert ours["annotations"] == theirs["annotations"]
     assert our_config["config"] == their_config["config"]
     assert our_config["rootfs"] == their_config["rootfs"]
     assert our_config["created"] == their_config["created"]
@@ -84,7 +85,8 @@ def test_a_push_puts_the_same_layers_into_a_registry(
     url = f"http://{registry_host}/v2/team/shop/manifests/{digest}"
     with urllib.request.urlopen(urllib.request.Request(url, headers=accept)) as answer:
         pushed = json.loads(answer.read())
-    assert pushed["layers"] == _documents(tmp_path / "ours")[0]["layers"]
+    ours = _documents(tmp_path / "ours")[0]
+    assert (pushed["layers"], pushed["annotations"]) == (ours["layers"], ours["annotations"])
 
 
 def test_a_registry_that_does_not_answer_is_told_in_buildkits_words(

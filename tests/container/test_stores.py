@@ -1,0 +1,60 @@
+"""What has to hold with either image store of Docker: `make test` runs this file with both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.container.conftest import imagesmith
+from tests.docker import docker, serving
+from tests.shop import Shop, tool
+
+pytestmark = pytest.mark.container
+
+DEBIAN = "imagesmith-test-stores-debian:12"
+
+
+@pytest.fixture(scope="module")
+def has_containerd_store() -> bool:
+    return "io.containerd.snapshotter.v1" in docker("info", "--format", "{{json .DriverStatus}}")
+
+
+@pytest.mark.parametrize("engine", ["auto", "buildkit", "embedded"])
+def test_every_engine_loads_an_image_that_runs(shop: Shop, tmp_path: Path, engine: str) -> None:
+    tag = f"imagesmith-test-stores-{engine}:1"
+    done = imagesmith("build", shop.web, "--engine", engine, "--load", "-t", tag, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with serving(done.stdout.strip()) as running:
+        assert running.get("/")["version"] == "0.1.0"
+
+
+def test_the_layers_that_docker_has_are_ours(shop: Shop, tmp_path: Path) -> None:
+    options = ("--load", "-t", "imagesmith-test-stores:2", "--progress", "json")
+    done = imagesmith("build", shop.web, *options, cwd=tmp_path)
+    told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    ours = [line["diff_id"] for line in told if "diff_id" in line]
+    found = json.loads(docker("image", "inspect", done.stdout.strip()))[0]
+    assert found["RootFS"]["Layers"] == ours
+
+
+def test_a_base_that_only_docker_has_carries_a_release(shop: Shop, tmp_path: Path) -> None:
+    docker("import", tool("bookworm-rootfs"), DEBIAN)
+    (tmp_path / "r.yml").write_text(
+        f"version: 1\nname: imagesmith-test-stores-base\nrelease: {{path: {shop.web}}}\n"
+        f"base: {DEBIAN}\n"
+    )
+    done = imagesmith("build", "r.yml", "--load", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with serving(done.stdout.strip()) as running:
+        assert "bookworm" in running.output("cat", "/etc/os-release")
+
+
+def test_a_store_that_would_write_layers_anew_pushes_nothing(
+    shop: Shop, tmp_path: Path, has_containerd_store: bool
+) -> None:
+    done = imagesmith("build", shop.web, "--push", "-t", "127.0.0.1:1/shop:1", cwd=tmp_path)
+    assert done.returncode == 1
+    words = "connection refused" if has_containerd_store else "would write the layers anew"
+    assert words in done.stderr
