@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import platform as machine
 import posixpath
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import BinaryIO, cast
 
 from imagesmith.base.elf import ARCHITECTURES, MAGIC, Elf, read_elf
 from imagesmith.errors import ReleaseError
@@ -24,6 +25,7 @@ PE = b"MZ"
 VM_NAMES = ("/bin/beam.smp", "/bin/beam.smp.dll")
 THIS = {"aarch64": "arm64", "x86_64": "amd64"}
 SCRIPTS = ("bin/", "releases/")
+IN_MEMORY_BYTES = 16 << 20
 DOWNLOADS = "/priv/static/"
 """What an application hands to browsers runs somewhere else."""
 
@@ -51,6 +53,14 @@ class Binaries:
     scripts: Mapping[str, str] = field(default_factory=dict)
 
 
+def _read_elf(member: FileMember) -> Elf:
+    """Its tables lie anywhere in the file, and a NIF may be larger than the memory we want."""
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
+        for chunk in member.content.stream():
+            file.write(chunk)
+        return read_elf(cast(BinaryIO, file), member.path)
+
+
 def read_binaries(members: Iterable[Member], root: str) -> Binaries:
     """The binaries among the members, which lie under the folder `root` in the image.
 
@@ -67,7 +77,7 @@ def read_binaries(members: Iterable[Member], root: str) -> Binaries:
         elif isinstance(member, FileMember) and _may_run(member):
             head = next(iter(member.content.stream()), b"")
             if head.startswith(MAGIC):
-                elf = read_elf(io.BytesIO(member.content.read()), member.path)
+                elf = _read_elf(member)
                 if elf.loadable:
                     elves[place] = elf
             elif head.startswith(b"#!") and member.path.startswith(SCRIPTS):
