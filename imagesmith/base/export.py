@@ -55,11 +55,13 @@ def cache_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for entry in folder.iterdir():
-            if time.time() - entry.stat().st_mtime > UNUSED_DAYS * 86_400:
-                shutil.rmtree(entry, ignore_errors=True)
+            with suppress(FileNotFoundError):  # another build has just removed it
+                if time.time() - entry.stat().st_mtime > UNUSED_DAYS * 86_400:
+                    shutil.rmtree(entry, ignore_errors=True)
     except OSError as error:
         raise OutputError(
-            f"{folder}: cannot be used: {error.strerror}", hint="Set IMAGESMITH_CACHE_DIR."
+            f"{folder}: cannot be used: {error.strerror}",
+            hint="Set IMAGESMITH_CACHE_DIR to a folder that can be written.",
         ) from None
     return folder
 

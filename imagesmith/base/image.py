@@ -163,7 +163,9 @@ def _stored(reference: str, platform: Platform) -> ExportedImage:
     full = Reference.parse(name).full
     repository = full.rpartition(":")[0]
     known = [item.rpartition("@") for item in image.digests]
-    digests = [of for name, _, of in known if Reference.parse(name).full.startswith(repository)]
+    digests = [
+        of for name, _, of in known if Reference.parse(name).full.rpartition(":")[0] == repository
+    ]
     folder = _folder(image.id, platform)
     entry = whole_layout(folder)
     if entry is None:

@@ -49,7 +49,7 @@ def _options(
 
 def main() -> None:
     """Run the program; exits with 0, 1, 2, or 128 + the signal that ended it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     try:
         app()

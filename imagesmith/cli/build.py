@@ -99,6 +99,7 @@ def build(
 
       imagesmith build _build/prod/rel/shop -t shop:1 -o type=oci,dest=shop.tar
     """
+    from imagesmith.cli.access import checked_access
     from imagesmith.cli.deliver import (
         checked_tags,
         deliver,
@@ -109,7 +110,6 @@ def build(
     )
     from imagesmith.cli.find import find_recipe, find_releases, release_count
     from imagesmith.cli.make import make_image
-    from imagesmith.docker.source import Access
     from imagesmith.engine.choose import choose_engine
     from imagesmith.engine.engine import Delivery, RegistryOutput
     from imagesmith.layer.store import Scratch
@@ -120,6 +120,7 @@ def build(
             hint="Leave --mode out, or say `--mode cattle`.",
         )
     telling = Progress(progress)
+    access = checked_access(secret or [], ssh)
     wanted = find_recipe(recipe)
     count = release_count(wanted, release or [])
     tags = checked_tags(tag or [], count)
@@ -137,7 +138,6 @@ def build(
     delivering, why = choose_engine(engine, outputs, telling.log)
     telling.note(f"{delivering.name} engine: {why}")
     with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
-        access = Access(secret or [], ssh)
         found = find_releases(wanted, release or [], Path(scratch), telling.log, access)
         store = Scratch(Path(scratch))
         images = [make_image(wanted, item, store, telling, access) for item in found]

@@ -6,14 +6,20 @@ Everything here runs the user's own docker command, with their contexts, builder
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import signal
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imagesmith.docker.client import Docker
 from imagesmith.errors import DockerError
 from imagesmith.oci.spec import Json
 
@@ -32,6 +38,8 @@ PASSING = re.compile(
     r"|image \".*\": already exists"
 )
 """Builds in quick succession on Docker 28.5, two loads of one tag at once: a second try passes."""
+
+END_SECONDS = 10
 
 Tell = Callable[[str], None]
 
@@ -90,17 +98,16 @@ def find_buildkit() -> BuildKit | None:
     """The BuildKit that the docker command talks to; None if no engine or no buildx answers."""
     from python_on_whales import DockerException
 
+    server = Docker().version()  # which does not wait for ever, as python-on-whales would
+    if server is None:
+        return None
     docker = _client()
     try:
-        version = docker.version()
         info = docker.system.info()
         buildx = docker.buildx.version()
         driver = docker.buildx.inspect().driver or "docker"
     # python-on-whales parses what Docker prints; a docker that is none prints anything.
     except (DockerException, OSError, ValueError):
-        return None
-    server = version.server.version if version.server else None
-    if server is None:
         return None
     status = {tuple(pair) for pair in info.driver_status or []}
     numbers = re.search(r"\bv?(\d+)\.(\d+)(?:\.(\d+))?", buildx.rpartition("buildx ")[2])
@@ -130,6 +137,8 @@ def run_build(build: Build, tell: Tell) -> Mapping[str, Json]:
 def _run(build: Build, tell: Tell) -> Mapping[str, Json]:
     from python_on_whales import DockerException, Image
 
+    if shutil.which("docker") is None:
+        raise DockerError("there is no docker command here", hint="Install Docker with buildx.")
     last: deque[str] = deque(maxlen=40)
     with tempfile.TemporaryDirectory(prefix="imagesmith-buildx-") as folder:
         scratch = Path(folder)
@@ -171,7 +180,40 @@ def _run(build: Build, tell: Tell) -> Mapping[str, Json]:
             ) from None
         except OSError as error:
             raise DockerError(f"docker cannot be run: {error.strerror or error}") from None
+        except BaseException:
+            _end_children()
+            raise
         return _metadata(metadata)
+
+
+def _end_children() -> None:
+    """End the docker command that python-on-whales has started, and wait for it.
+
+    It keeps no handle on it, and a push that goes on after we were ended would be published.
+    """
+    for child in _children():
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)
+    deadline = time.monotonic() + END_SECONDS
+    while _children() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _children() -> list[int]:
+    """Our child processes that still run (proc(5): /proc/PID/task/TID/children)."""
+    found = [
+        int(child)
+        for task in Path("/proc/self/task").glob("*/children")
+        for child in task.read_text().split()
+    ]
+    return [child for child in found if _runs(child)]
+
+
+def _runs(child: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{child}/stat").read_text()
+    except OSError:
+        return False
 
 
 def _metadata(path: Path) -> Mapping[str, Json]:

@@ -43,7 +43,8 @@ class Dockerfile:
 
     def __init__(self, text: str, place: str) -> None:
         self.place = place
-        self.lines = text.splitlines()
+        # Not splitlines(): a here-document may hold a form feed or U+2028, which end no line.
+        self.lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
         self.stages = list(_stages(self.lines))
 
     @classmethod

@@ -53,6 +53,15 @@ for dep in /imagesmith/project/deps/*; do
   rm -rf "deps/${dep##*/}"
   cp -a "$dep" deps/
 done
+# BuildKit lays a tree that it had before as it was then, times included; but mix and make go by
+# times, and _build may hold what was made of later sources. So what differs from these is touched.
+sources=/imagesmith/sources
+find . -path ./_build -prune -o -type f -print0 | xargs -0 -r sha256sum | LC_ALL=C sort > $sources
+if [ -e _build/.imagesmith-sources ]; then
+  LC_ALL=C comm -13 _build/.imagesmith-sources $sources | cut -c67- |
+    while IFS= read -r file; do touch -c "$file"; done
+fi
+cp $sources _build/.imagesmith-sources
 home=${MIX_HOME:-$HOME/.mix}
 # Hex of the builder itself is used where it is.
 if ! ls -d "$home"/archives/hex-* "$home"/elixir/*/archives/hex-* >/dev/null 2>&1; then

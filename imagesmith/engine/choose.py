@@ -36,6 +36,15 @@ def choose_engine(name: EngineName, outputs: Sequence[Output], tell: Tell) -> tu
                 f"--engine buildkit: {problem}",
                 hint="Start Docker, or use `--engine embedded`, which needs none.",
             )
+        if RegistryOutput() in outputs:
+            raise DockerError(
+                f"--push: {problem}", hint="Pushing goes through BuildKit: `docker buildx version`."
+            )
+        if buildkit is None and Docker().version() is None:
+            raise DockerError(
+                "--load: no Docker answers",
+                hint="Start it, or write a file: `--output type=docker,dest=FILE.tar`.",
+            )
         return embedded, problem
     why = f"Docker {buildkit.docker} with buildx {buildkit.buildx_version} answers"
     return BuildKitEngine(buildkit, Docker(), tell), why

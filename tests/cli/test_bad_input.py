@@ -120,6 +120,14 @@ REQUESTS: dict[str, tuple[list[str], str]] = {
     "an output without dest": (["{release}", "-o", "type=oci"], "dest is missing"),
     "an output field": (["{release}", "-o", "type=oci,dest=x,y=z"], "unknown field y"),
     "an output that is no pair": (["{release}", "-o", "oci"], "'oci' is no KEY=VALUE"),
+    "a secret of a variable that is not set": (
+        ["{release}", "--secret", "id=k,env=NOT_SET_ANYWHERE"],
+        "the variable NOT_SET_ANYWHERE is not set",
+    ),
+    "a secret of a file that is not there": (
+        ["{release}", "--secret", "id=k,src=/nowhere"],
+        "there is no file /nowhere",
+    ),
     "--release without releases": (["{release}", "--release", "web"], "no `releases:`"),
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +16,10 @@ from imagesmith.oci.layout import Layout
 from tests.container.conftest import imagesmith
 from tests.docker import docker, run, serving
 from tests.registry import registry
-from tests.shop import Shop
+from tests.shop import Shop, tool
 
 pytestmark = pytest.mark.container
+BASE = "imagesmith-test-ended:12"
 
 
 def _build(shop: Shop, folder: Path, *arguments: str) -> str:
@@ -106,3 +109,27 @@ def test_an_image_without_a_registry_in_its_name_is_not_pushed_by_accident(
     assert done.returncode == 2
     assert "-t" in done.stderr
     assert run("image", "inspect", "nothing").returncode != 0
+
+
+def test_a_build_that_is_ended_ends_buildkit_too(shop: Shop, tmp_path: Path) -> None:
+    """Or a push would go on, and be published, after its command was cancelled."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN sleep 60\n")
+    docker("import", tool("bookworm-rootfs"), BASE)
+    (tmp_path / "r.yml").write_text(
+        f"version: 1\nrelease: {{path: {shop.web}}}\nbase: {{dockerfile: Dockerfile}}\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "imagesmith", "build", "r.yml", "-o", "type=oci,dest=x.tar"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as build:
+        assert build.stderr is not None
+        for line in build.stderr:
+            if "sleep 60" in line:
+                break
+        children = Path(f"/proc/{build.pid}/task/{build.pid}/children").read_text().split()
+        assert children
+        build.terminate()
+        assert build.wait(timeout=20) == 128 + 15
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]

@@ -134,6 +134,30 @@ def test_a_change_in_one_file_compiles_that_file(
     assert release == tmp_path / "second/shop_web"
 
 
+def test_going_back_to_older_sources_compiles_them_again(
+    built: Path, project: Path, dockerfile: Path, tmp_path: Path
+) -> None:
+    """BuildKit lays the older tree with its older times, which mix takes for unchanged."""
+    beam = "shop_web/lib/web-0.1.0/ebin/Elixir.Web.Pages.beam"
+    file = project / "apps/web/lib/web/pages.ex"
+    text = file.read_text()
+    other = text.replace('@nif_input "shop"', '@nif_input "shpo"', 1)
+    assert other != text
+    found: list[bytes] = []
+    try:
+        for number, (source, command) in enumerate(
+            [(text, f"{WEB}; true"), (other, f"{WEB}; true"), (text, f"{WEB}; true; true")]
+        ):
+            file.write_text(source)
+            into = tmp_path / str(number)
+            build_release(CommandSource(project, command, dockerfile, "builder"), into)
+            found.append((into / beam).read_bytes())
+    finally:
+        file.write_text(text)
+    assert found[1] != found[0]
+    assert found[2] == found[0]
+
+
 def test_what_the_compiler_said_last_is_in_the_error(
     built: Path, project: Path, dockerfile: Path, tmp_path: Path
 ) -> None:

@@ -42,9 +42,18 @@ def test_auto_says_why(
     monkeypatch: pytest.MonkeyPatch, found: BuildKit | None, output: Output, engine: str, why: str
 ) -> None:
     monkeypatch.setattr(choose, "find_buildkit", lambda: found)
+    monkeypatch.setattr(Docker, "version", lambda _: "26.1.5")
     chosen, reason = choose_engine(EngineName.AUTO, [output], _quiet)
     assert chosen.name == engine
     assert reason.startswith(why)
+
+
+def test_where_no_docker_answers_nothing_is_built_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "find_buildkit", lambda: None)
+    monkeypatch.setattr(Docker, "version", lambda _: None)
+    for output, words in ((LoadOutput(), "--load: no Docker"), (RegistryOutput(), "--push: no D")):
+        with pytest.raises(DockerError, match=words):
+            choose_engine(EngineName.AUTO, [output], _quiet)
 
 
 @pytest.mark.parametrize("found", [None, OLD])
