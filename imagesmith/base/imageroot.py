@@ -69,7 +69,7 @@ class ImageRoot(Sysroot):
         self._top = Node.folder()
         self._entries = 0
         with self.reading("a temporary file"):
-            self._file = tempfile.TemporaryFile(prefix="imagesmith-")  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(prefix="imagesmith-")  # noqa: SIM115 - `close` ends it
         try:
             for layer in layers:
                 place = f"{name}: layer {layer.descriptor.digest}"

@@ -16,13 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from imagesmith.beam.tree import CHUNK_BYTES
+from imagesmith.beam.tree import CHUNK_BYTES, MAX_LINK_HOPS
 from imagesmith.errors import BaseError
 from imagesmith.layer.member import Content, FileMember, LinkMember, Member
 
 __all__ = ["Entry", "FolderRoot", "Sysroot", "parts_of"]
-
-MAX_LINK_HOPS = 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,11 @@ LAYER_NAMES: Mapping[Group, Naming] = {
 # What is given up first when there are more layers than the budget allows: what changes least.
 MERGES: Sequence[Mapping[Group, Naming]] = (
     {Group.OTP: lambda _: "otp", Group.ELIXIR: lambda _: "elixir"},
-    {Group.THIRD_PARTY: lambda piece: _bucket_name(Origin.THIRD_PARTY, piece, 8)},
+    {
+        Group.THIRD_PARTY: lambda piece: _bucket_name(
+            Origin.THIRD_PARTY, piece, BUCKETS[Origin.THIRD_PARTY]
+        )
+    },
     {Group.THIRD_PARTY: lambda _: "third-party"},
 )
 
