@@ -24,7 +24,8 @@ from types import TracebackType
 from typing import BinaryIO
 
 from imagesmith.base.changeset import Change, DamagedTarError, read_changes
-from imagesmith.base.sysroot import MAX_LINK_HOPS, Entry, Sysroot, parts_of
+from imagesmith.base.sysroot import Entry, Sysroot, parts_of
+from imagesmith.beam.tree import MAX_LINK_HOPS
 from imagesmith.errors import BaseError
 from imagesmith.layer.layer import Layer
 from imagesmith.oci.spec import MediaType
