@@ -8,6 +8,7 @@
     │   └── ModuleError        a .beam file that the VM could not load
     ├── BaseError              the base cannot carry this release
     ├── OutputError            the image could not be written where it was wanted
+    ├── RegistryError          a registry refused, failed or lied
     └── DockerError            a Docker did not do what it was asked
 
 A message is one sentence that names the thing and the place; `hint` is the way out. The command
@@ -25,6 +26,7 @@ __all__ = [
     "ModuleError",
     "OutputError",
     "RecipeError",
+    "RegistryError",
     "ReleaseError",
     "TermError",
     "UsageError",
@@ -78,3 +80,11 @@ class OutputError(ImagesmithError):
 
 class DockerError(ImagesmithError):
     """A Docker engine refused, failed or went away; carries its own words."""
+
+
+class RegistryError(ImagesmithError):
+    """A registry refused, failed, went away or lied; `status` is its HTTP answer, if any."""
+
+    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status

@@ -27,8 +27,8 @@ from imagesmith.docker.images import (
 )
 from imagesmith.docker.log import HINTS, Trouble, run_logged, trouble_of
 from imagesmith.docker.needed import needed_buildkit
-from imagesmith.docker.reference import Reference
 from imagesmith.errors import BaseError, DockerError
+from imagesmith.oci.reference import Reference
 from imagesmith.oci.spec import Descriptor, Platform, array, digest_of, parse
 
 __all__ = ["ExportedImage", "image_base", "image_layout"]

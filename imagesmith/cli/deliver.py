@@ -9,7 +9,6 @@ from pathlib import Path
 
 from imagesmith.cli.output import parse_output
 from imagesmith.docker.client import Docker
-from imagesmith.docker.reference import Reference
 from imagesmith.engine.engine import (
     Delivered,
     Delivery,
@@ -22,6 +21,7 @@ from imagesmith.engine.engine import (
 from imagesmith.errors import OutputError, UsageError
 from imagesmith.image.image import Image
 from imagesmith.oci.layout import check_target
+from imagesmith.oci.reference import Reference
 
 __all__ = [
     "checked_tags",

@@ -11,12 +11,12 @@ from imagesmith.base.resolve import SystemErlang, resolve_base
 from imagesmith.beam.archive import open_tree
 from imagesmith.beam.origin import find_project
 from imagesmith.beam.release import Release, read_release
-from imagesmith.docker.reference import is_repository
 from imagesmith.errors import UsageError
 from imagesmith.image.cattle import ROOT, cattle_image, plan_cattle
 from imagesmith.image.warnings import notes, warnings
 from imagesmith.layer.build import build_layer
 from imagesmith.layer.files import strippable_bytes
+from imagesmith.oci.reference import is_repository
 from imagesmith.oci.spec import EPOCH
 
 if TYPE_CHECKING:

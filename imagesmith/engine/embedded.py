@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import IO, Protocol
 
-from imagesmith.docker.reference import Reference
 from imagesmith.engine.engine import (
     ArchiveOutput,
     Delivered,
@@ -19,6 +18,7 @@ from imagesmith.engine.engine import (
 from imagesmith.errors import UsageError
 from imagesmith.oci.archive import DockerImage, write_archive, write_archive_file
 from imagesmith.oci.layout import CONTAINERD_NAME, REF_NAME, Source, write_layout
+from imagesmith.oci.reference import Reference
 from imagesmith.oci.spec import Descriptor
 
 __all__ = ["EmbeddedEngine"]

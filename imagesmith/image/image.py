@@ -43,7 +43,7 @@ class Image:
     def blobs(self) -> Iterator[Source]:
         """Everything that a registry or a layout has to hold: layers, configuration, manifest."""
         for layer in self.layers:
-            yield Source(layer.descriptor, layer.open)
+            yield Source(layer.descriptor, layer.open, layer.holders)
         yield Source(self.config_descriptor, partial(io.BytesIO, self.config))
         yield Source(self.descriptor, partial(io.BytesIO, self.manifest))
 

@@ -18,7 +18,9 @@ class Layer:
 
     `diff_id` is the digest of its tar, `descriptor` tells of its blob: the tar as compressed.
     `key` names what the bytes follow from (`layer.key`), for layers that imagesmith made. `open`
-    reads the blob.
+    reads the blob, which need not be on this machine before: it is fetched or written on demand.
+    `holders` are repositories (`HOST/NAME`) known to hold it. `found` says where it was found,
+    None for a layer that this run has written.
     """
 
     group: Group
@@ -27,3 +29,5 @@ class Layer:
     descriptor: Descriptor
     open: Callable[[], BinaryIO]
     key: str | None = None
+    holders: tuple[str, ...] = ()
+    found: str | None = None

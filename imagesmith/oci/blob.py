@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from imagesmith.errors import OutputError
 from imagesmith.oci.spec import Descriptor
 
-__all__ = ["Source"]
+__all__ = ["BlobStore", "Source"]
 
 CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A blob to write, and how to read it."""
+    """A blob to write, and how to read it; a registry may mount it from one of its `holders`.
+
+    Opening it can be dear: a layer that no one has asked for yet is fetched or written then.
+    """
 
     descriptor: Descriptor
     open: Callable[[], BinaryIO]
+    holders: tuple[str, ...] = ()
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes, never more than its size. Raises OutputError at the end if it is another."""
@@ -39,3 +43,13 @@ class Source:
             )
         if f"sha256:{digest.hexdigest()}" != wanted.digest:
             raise OutputError(f"blob {wanted.digest} is damaged: it is {digest.hexdigest()}")
+
+
+class BlobStore(Protocol):
+    """Blobs by digest, kept between runs."""
+
+    def open(self, descriptor: Descriptor) -> BinaryIO | None:
+        """The blob, checked whole by size and digest; None if it is not here, or damaged."""
+
+    def add(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
+        """Keep a blob; whole or not at all. Raises OutputError if it is not what was described."""

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagesmith.docker.reference import Reference
 from imagesmith.errors import UsageError
+from imagesmith.oci.reference import Reference
 
 # Names and what Docker makes of them, after distribution/reference's own tests.
 GOOD = [
