@@ -114,11 +114,6 @@ def build(
     from imagesmith.engine.engine import Delivery, RegistryOutput
     from imagesmith.layer.store import Scratch
 
-    if mode is Mode.PET:
-        raise UsageError(
-            "--mode pet: this version builds cattle images only",
-            hint="Leave --mode out, or say `--mode cattle`.",
-        )
     telling = Progress(progress)
     access = checked_access(secret or [], ssh)
     wanted = find_recipe(recipe)
@@ -140,7 +135,8 @@ def build(
     with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
         found = find_releases(wanted, release or [], Path(scratch), telling.log, access)
         store = Scratch(Path(scratch))
-        images = [make_image(wanted, item, store, telling, access) for item in found]
+        pet = mode is Mode.PET
+        images = [make_image(wanted, item, store, telling, access, pet=pet) for item in found]
         deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
         delivered = deliver(delivering, deliveries, outputs)
     first = delivered[: len(deliveries)]

@@ -13,6 +13,7 @@ from imagesmith.beam.origin import find_project
 from imagesmith.beam.release import Release, read_release
 from imagesmith.errors import UsageError
 from imagesmith.image.cattle import ROOT, cattle_image, plan_cattle
+from imagesmith.image.pet import pet_image, plan_pet
 from imagesmith.image.warnings import notes, warnings
 from imagesmith.layer.build import build_layer
 from imagesmith.layer.files import strippable_bytes
@@ -37,7 +38,7 @@ def read(recipe: Recipe, found: Found) -> Release:
 
 
 def make_image(
-    recipe: Recipe, found: Found, store: Store, telling: Progress, access: Access
+    recipe: Recipe, found: Found, store: Store, telling: Progress, access: Access, *, pet: bool
 ) -> Image:
     """Read, warn, plan, find the base, build what the store lacks, put it together."""
     release = read(recipe, found)
@@ -52,6 +53,8 @@ def make_image(
     for warning in warnings(release, recipe.env):
         telling.warn(f"{release.name}: {warning}")
     plans = plan_cattle(release, recipe)
+    if pet:
+        plans.append(plan_pet(release, recipe, plans))
     base = resolve_base(
         recipe.base,
         [member for plan in plans for member in plan.members],
@@ -67,7 +70,8 @@ def make_image(
         layers.append(build_layer(plan, store))
         telling.layer(layers[-1])
     _tell_of_stripping(recipe, release, telling)
-    image = cattle_image(release, recipe, base, layers, name=name, created=_created())
+    make = pet_image if pet else cattle_image
+    image = make(release, recipe, base, layers, name=name, created=_created())
     telling.image(image, base.description)
     return image
 

@@ -6,6 +6,7 @@ The release lies under `/app`, owned by root and writable for nobody; a numeric 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from imagesmith.base.base import Base
 from imagesmith.beam.bootable import check_bootable
@@ -21,7 +22,7 @@ from imagesmith.layer.split import LayerPlan, plan_layers
 from imagesmith.oci.spec import Config
 from imagesmith.recipe import Recipe
 
-__all__ = ["ROOT", "cattle_image", "plan_cattle"]
+__all__ = ["ROOT", "Life", "cattle_image", "plan_cattle", "release_image"]
 
 ROOT = "app"
 """The folder of the release in the image."""
@@ -52,6 +53,17 @@ def plan_cattle(release: Release, recipe: Recipe) -> list[LayerPlan]:
     return plan_layers(pieces, recipe.layers.max, ROOT)
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Which of the two lives an image is for: its name, and what starts its containers."""
+
+    mode: str
+    entrypoint: tuple[str, ...] = ()
+
+
+CATTLE = Life("cattle")
+
+
 def cattle_image(
     release: Release,
     recipe: Recipe,
@@ -62,13 +74,27 @@ def cattle_image(
     created: str,
 ) -> Image:
     """The image of a release: its layers on the base's. `created` is an RFC 3339 time."""
+    return release_image(release, recipe, base, layers, CATTLE, name=name, created=created)
+
+
+def release_image(
+    release: Release,
+    recipe: Recipe,
+    base: Base,
+    layers: Sequence[Layer],
+    life: Life,
+    *,
+    name: str,
+    created: str,
+) -> Image:
+    """What the images of both lives have in common."""
     title = {
         "org.opencontainers.image.title": name,
         "org.opencontainers.image.version": release.version,
     }
     own_labels = {
         LAYERS_LABEL: write_label((*base.layers, *layers)),
-        "io.imagesmith.mode": "cattle",
+        "io.imagesmith.mode": life.mode,
         "io.imagesmith.release": release.name,
     }
     config = Config(
@@ -76,6 +102,7 @@ def cattle_image(
         created=created,
         env=_env(base.env, recipe.env),
         labels={**base.labels, **title, **recipe.labels, **own_labels},
+        entrypoint=life.entrypoint,
         command=command(release, recipe.cmd),
         working_dir=f"/{ROOT}",
         user=recipe.user,

@@ -26,7 +26,8 @@ def piece_key(kind: str, application: str, members: Iterable[Member]) -> str:
             case LinkMember(path, target):
                 fields += [path, "link", "777", target]
             case _:
-                fields += [member.path, "folder", f"{member.mode:o}", ""]
+                owner = "" if member.owner == (0, 0) else "{}:{}".format(*member.owner)
+                fields += [member.path, "folder", f"{member.mode:o}", owner]
     return _hash(fields)
 
 

@@ -58,10 +58,14 @@ class LinkMember:
 
 @dataclass(frozen=True, slots=True)
 class FolderMember:
-    """A folder that must be there although nothing is in it, or with a mode of its own."""
+    """A folder that must be there although nothing is in it, or with a mode or owner of its own.
+
+    `owner` is `(uid, gid)`; all else in a layer is root's.
+    """
 
     path: str
     mode: int = 0o755
+    owner: tuple[int, int] = (0, 0)
 
 
 Member = FileMember | LinkMember | FolderMember

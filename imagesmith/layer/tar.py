@@ -23,6 +23,7 @@ WRITER = "imagesmith-tar-1"
 OWNER = "0:0"
 """Files belong to root: the user that runs the release cannot change its code."""
 
+ROOT = (0, 0)
 BLOCK = 512
 RECORD = 20 * BLOCK
 _PRIV_MTIME_BITS = 28  # 2^28 s are 8.5 years: such times lie between 1980 and 1988
@@ -57,7 +58,7 @@ def _at(path: str, member: Member) -> Member:
         case LinkMember(_, target):
             return LinkMember(path, target)
         case _:
-            return FolderMember(path, member.mode)
+            return FolderMember(path, member.mode, member.owner)
 
 
 def _archive(members: Iterable[Member], prefix: str) -> Iterator[bytes]:
@@ -71,7 +72,7 @@ def _archive(members: Iterable[Member], prefix: str) -> Iterator[bytes]:
             case LinkMember(path, target):
                 yield _header(path, 0o777, b"2", target=target)
             case _:
-                yield _header(f"{member.path}/", member.mode, b"5")
+                yield _header(f"{member.path}/", member.mode, b"5", owner=member.owner)
 
 
 def _mtime(member: FileMember) -> int:
@@ -98,7 +99,14 @@ def _checked(member: FileMember) -> Iterator[bytes]:
 
 
 def _header(
-    path: str, mode: int, kind: bytes, *, size: int = 0, mtime: int = EPOCH, target: str = ""
+    path: str,
+    mode: int,
+    kind: bytes,
+    *,
+    size: int = 0,
+    mtime: int = EPOCH,
+    target: str = "",
+    owner: tuple[int, int] = ROOT,
 ) -> bytes:
     """A member's header block, with a PAX header before it where it is needed."""
     name, link = path.encode(), target.encode()
@@ -113,12 +121,14 @@ def _header(
     if size >= 8**11:
         records["size"] = str(size)
         size = 0
-    block = _block(split, mode, kind, size, mtime, link)
+    block = _block(split, (mode, *owner), kind, size, mtime, link)
     if not records:
         return block
     extended = b"".join(_record(key, value) for key, value in sorted(records.items()))
     return (
-        _block((b"", b"PaxHeaders/" + split[1][:80]), 0o644, b"x", len(extended), EPOCH, b"")
+        _block(
+            (b"", b"PaxHeaders/" + split[1][:80]), (0o644, *ROOT), b"x", len(extended), EPOCH, b""
+        )
         + extended
         + bytes(-len(extended) % BLOCK)
         + block
@@ -135,12 +145,18 @@ def _split(path: bytes) -> tuple[bytes, bytes] | None:
 
 
 def _block(
-    path: tuple[bytes, bytes], mode: int, kind: bytes, size: int, mtime: int, link: bytes
+    path: tuple[bytes, bytes],
+    mode: tuple[int, int, int],
+    kind: bytes,
+    size: int,
+    mtime: int,
+    link: bytes,
 ) -> bytes:
+    """`mode` with user and group id."""
     prefix, name = path
     fields = (
         name.ljust(100, b"\0"),
-        *(b"%07o\0" % number for number in (mode, 0, 0)),
+        *(b"%07o\0" % number for number in mode),
         *(b"%011o\0" % number for number in (size, mtime)),
         b" " * 8,
         kind,

@@ -1,0 +1,137 @@
+"""The pet image: release + recipe + base → an image that takes hot upgrades.
+
+Every layer but the top one is the cattle image's. The top one holds the entrypoint, which starts
+the release from its upgrade volume; the scripts of `bin/` under `image-bin/`, and in their place
+wrappers that run what the volume has; `RELEASES`; and the folder for the volume.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+
+from imagesmith.base.base import Base
+from imagesmith.beam.release import Release
+from imagesmith.beam.tool import Tool
+from imagesmith.errors import ReleaseError, UsageError
+from imagesmith.image.cattle import ROOT, Life, release_image
+from imagesmith.image.image import Image
+from imagesmith.image.pet.releases import releases_file
+from imagesmith.layer.layer import Layer
+from imagesmith.layer.member import Content, FileMember, FolderMember, LinkMember, Member
+from imagesmith.layer.split import Group, LayerPlan, Piece
+from imagesmith.recipe import Recipe
+
+__all__ = ["pet_image", "plan_pet", "release_digest"]
+
+START = f"/{ROOT}/pet/start"
+
+
+def plan_pet(release: Release, recipe: Recipe, cattle: Sequence[LayerPlan]) -> LayerPlan:
+    """The pet layer on top of the cattle image's. Raises ReleaseError, UsageError."""
+    _check(release, recipe)
+    scripts = [member for plan in cattle for member in plan.members if _is_script(member)]
+    members: list[Member] = [
+        _file(f"{ROOT}/pet/start", _script("start.sh"), executable=True),
+        _file(f"{ROOT}/pet/release", _facts(release, recipe, cattle)),
+        _file(f"{ROOT}/releases/RELEASES", releases_file(release)),
+        FolderMember(_volume(recipe), owner=_owner(recipe.user)),
+        *(_moved(script) for script in scripts),
+        *(
+            _file(f"{ROOT}/{script.path}", _script("wrapper.sh"), executable=True)
+            for script in scripts
+            if isinstance(script, FileMember)
+        ),
+    ]
+    return LayerPlan(Group.PET, "pet", "", (Piece.of(Group.PET, release.name, members),))
+
+
+def pet_image(
+    release: Release,
+    recipe: Recipe,
+    base: Base,
+    layers: Sequence[Layer],
+    *,
+    name: str,
+    created: str,
+) -> Image:
+    """The image; the pet layer is the last of `layers`."""
+    life = Life("pet", entrypoint=(START,))
+    return release_image(release, recipe, base, layers, life, name=name, created=created)
+
+
+def release_digest(cattle: Sequence[LayerPlan]) -> str:
+    """What a volume belongs to: the release's content (hex), whatever base carries it."""
+    keys = "\n".join(sorted(plan.key for plan in cattle))
+    return hashlib.sha256(keys.encode()).hexdigest()
+
+
+def _check(release: Release, recipe: Recipe) -> None:
+    if release.tool is Tool.DISTILLERY:
+        raise ReleaseError(
+            f"{release.tree.name}: pets are made of releases by mix or relx, not by Distillery",
+            hint="Move to `mix release`, which Elixir has since 1.9, or build `--mode cattle`.",
+        )
+    if not release.has_erts:
+        raise ReleaseError(
+            f"{release.tree.name}: a pet's release brings its own ERTS, and this one has none",
+            hint="Write `include_erts: true` into mix.exs or rebar.config, or build "
+            "`--mode cattle`.",
+        )
+    if any(character in recipe.pet.volume for character in " '\"\\$`\n"):
+        raise UsageError(f"pet.volume: {recipe.pet.volume}: only plain characters will do here")
+
+
+def _is_script(member: Member) -> bool:
+    """Whether it is one of the scripts of `bin/`: a wrapper can stand in for it."""
+    if not member.path.startswith("bin/") or member.path.count("/") != 1:
+        return False
+    if isinstance(member, LinkMember):
+        return True
+    return (
+        isinstance(member, FileMember)
+        and member.executable
+        and next(iter(member.content.stream()), b"").startswith(b"#!")
+    )
+
+
+def _moved(member: Member) -> Member:
+    """The script where the image itself runs it from: it finds its root above its own folder."""
+    path = f"{ROOT}/image-{member.path}"
+    if isinstance(member, LinkMember):
+        return LinkMember(path, member.target)
+    assert isinstance(member, FileMember)
+    return FileMember(path, member.content, member.executable)
+
+
+def _facts(release: Release, recipe: Recipe, cattle: Sequence[LayerPlan]) -> bytes:
+    facts = {
+        "name": release.name,
+        "version": release.version,
+        "erts": release.erts_version,
+        "digest": release_digest(cattle),
+        "volume": recipe.pet.volume,
+    }
+    for key, value in facts.items():
+        if "'" in value or "\n" in value:
+            raise ReleaseError(f"{release.tree.name}: a pet's {key} cannot be {value!a}")
+    return "".join(f"{key}='{value}'\n" for key, value in facts.items()).encode()
+
+
+def _volume(recipe: Recipe) -> str:
+    return recipe.pet.volume.strip("/")
+
+
+def _owner(user: str) -> tuple[int, int]:
+    """Of the recipe's `UID` or `UID:GID`; Docker takes group 0 where none is named."""
+    uid, _, gid = user.partition(":")
+    return int(uid), int(gid or "0")
+
+
+def _script(name: str) -> bytes:
+    return files("imagesmith.image.pet").joinpath(name).read_bytes()
+
+
+def _file(path: str, data: bytes, *, executable: bool = False) -> FileMember:
+    return FileMember(path, Content.of_bytes(data), executable)
