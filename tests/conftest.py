@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,18 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
     """A folder that all xdist workers of this run share."""
     folder = tmp_path_factory.getbasetemp()
     return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or fills the cache of who runs it."""
+    before = os.environ.get("IMAGESMITH_CACHE_DIR")
+    os.environ["IMAGESMITH_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["IMAGESMITH_CACHE_DIR"]
+    else:
+        os.environ["IMAGESMITH_CACHE_DIR"] = before
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from imagesmith.base.base import Base
 from imagesmith.base.dockerfile import dockerfile_base
@@ -16,15 +17,18 @@ __all__ = ["fetcher"]
 
 
 def fetcher(
-    tell: Tell | None = None, access: Access = NO_ACCESS
+    cache: Path, tell: Tell | None = None, access: Access = NO_ACCESS
 ) -> Callable[[ReferenceBase | DockerfileBase, Platform], Base]:
-    """What gets such a base; `tell` hears BuildKit's log, `access` is what a Dockerfile may use."""
+    """What gets such a base and keeps it in the cache folder.
+
+    `tell` hears BuildKit's log, `access` is what a Dockerfile may use.
+    """
 
     def fetch(wanted: ReferenceBase | DockerfileBase, platform: Platform) -> Base:
         match wanted:
             case ReferenceBase(reference=reference):
-                return image_base(reference, platform, tell)
+                return image_base(reference, platform, cache, tell)
             case DockerfileBase(dockerfile=dockerfile, target=target, packages=packages):
-                return dockerfile_base(dockerfile, target, packages, platform, tell, access)
+                return dockerfile_base(dockerfile, target, packages, platform, cache, tell, access)
 
     return fetch

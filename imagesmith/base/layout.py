@@ -30,6 +30,9 @@ MANIFESTS = (MediaType.MANIFEST, MediaType.DOCKER_MANIFEST)
 CONFIGS = (MediaType.CONFIG, MediaType.DOCKER_CONFIG)
 LAYERS = (MediaType.LAYER_GZIP, MediaType.LAYER_TAR, MediaType.LAYER_ZSTD)
 OTHER_BASE = "Use a base of the release's architecture."
+FOUND = "base"
+"""The `found` of layers that came with a base."""
+
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 
@@ -76,6 +79,7 @@ def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
                 diff_id,
                 _as_oci(blob, place),
                 partial(layout.open, blob),
+                found=FOUND,
             )
             for number, (diff_id, blob) in enumerate(zip(diff_ids, blobs, strict=True), 1)
         ),

@@ -57,7 +57,12 @@ def resolve_base(
                 hint="Use a base with Erlang, or `include_erts: true` in mix.exs or rebar.config.",
             )
         with _sysroot(wanted.sysroot, platform, fetch) as sysroot:
-            return _minimal(sysroot, binaries, platform, store)
+            found = _minimal(sysroot, binaries, platform, store)
+            if not isinstance(wanted.sysroot, Path):
+                # What an image holds can be read here only, should a blob have to be written again.
+                for layer in found.layers:
+                    layer.open().close()
+            return found
     base = _image(wanted, platform, fetch)
     check_base(base, binaries, erlang=erlang)
     return base

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from imagesmith.cli.place import CacheDir, cache_folder
 from imagesmith.cli.progress import Progress, ProgressMode
 from imagesmith.engine.name import EngineName
 from imagesmith.errors import UsageError
@@ -74,6 +76,7 @@ def build(
         str | None,
         typer.Option(metavar="default", help="An SSH agent for `source:`, as buildx takes it."),
     ] = None,
+    cache_dir: CacheDir = None,
     metadata_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the image's digests as JSON, as buildx does."),
@@ -112,6 +115,8 @@ def build(
     from imagesmith.cli.make import make_image
     from imagesmith.engine.choose import choose_engine
     from imagesmith.engine.engine import Delivery, RegistryOutput
+    from imagesmith.layer.cache import Cache
+    from imagesmith.layer.running import running
     from imagesmith.layer.store import Scratch
 
     if mode is Mode.PET:
@@ -137,10 +142,15 @@ def build(
         raise UsageError("--push: nothing says where to", hint="Add `-t HOST/NAME:TAG`.")
     delivering, why = choose_engine(engine, outputs, telling.log)
     telling.note(f"{delivering.name} engine: {why}")
-    with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
-        found = find_releases(wanted, release or [], Path(scratch), telling.log, access)
-        store = Scratch(Path(scratch))
-        images = [make_image(wanted, item, store, telling, access) for item in found]
+    folder = cache_folder(cache_dir)
+    if folder is None:
+        telling.note("no home folder to keep layers in; --cache-dir names another place")
+    with ExitStack() as held:
+        scratch = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="imagesmith-")))
+        cache = Cache(folder or scratch / "cache", Scratch(scratch), telling.note)
+        held.enter_context(running(cache.folder))
+        found = find_releases(wanted, release or [], scratch, telling.log, access)
+        images = [make_image(wanted, item, cache, telling, access) for item in found]
         deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
         delivered = deliver(delivering, deliveries, outputs)
     first = delivered[: len(deliveries)]

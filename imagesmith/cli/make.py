@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imagesmith.cli.progress import Progress
     from imagesmith.docker.source import Access
     from imagesmith.image.image import Image
-    from imagesmith.layer.store import Store
+    from imagesmith.layer.cache import Cache
     from imagesmith.recipe import Recipe
 
 __all__ = ["make_image", "read"]
@@ -37,9 +37,9 @@ def read(recipe: Recipe, found: Found) -> Release:
 
 
 def make_image(
-    recipe: Recipe, found: Found, store: Store, telling: Progress, access: Access
+    recipe: Recipe, found: Found, cache: Cache, telling: Progress, access: Access
 ) -> Image:
-    """Read, warn, plan, find the base, build what the store lacks, put it together."""
+    """Read, warn, plan, find the base, build what the cache lacks, put it together."""
     release = read(recipe, found)
     name = (found.name or release.name).lower()
     if not is_repository(name):
@@ -56,15 +56,15 @@ def make_image(
         recipe.base,
         [member for plan in plans for member in plan.members],
         ROOT,
-        store,
-        fetch=fetcher(telling.log, access),
+        cache,
+        fetch=fetcher(cache.folder, telling.log, access),
         erlang=None if release.has_erts else SystemErlang(release.erts_version, release.from_base),
     )
     for layer in base.layers:
         telling.layer(layer)
     layers = []
     for plan in plans:
-        layers.append(build_layer(plan, store))
+        layers.append(build_layer(plan, cache))
         telling.layer(layers[-1])
     _tell_of_stripping(recipe, release, telling)
     image = cattle_image(release, recipe, base, layers, name=name, created=_created())

@@ -59,7 +59,8 @@ class Progress:
             at = layer.descriptor
             self._say(
                 _document(layer),
-                f"{layer.group:<12} {layer.name:<28} {_size(at.size):>9}  {at.digest}",
+                f"{layer.group:<12} {layer.name:<28} {_size(at.size):>9}  {at.digest}  "
+                f"{_found(layer)}",
             )
 
     def image(self, image: Image, base: str) -> None:
@@ -87,7 +88,12 @@ def _document(layer: Layer) -> dict[str, object]:
         "diff_id": layer.diff_id,
         "key": layer.key,
         "bytes": layer.descriptor.size,
+        "found": layer.found,
     }
+
+
+def _found(layer: Layer) -> str:
+    return f"found: {layer.found}" if layer.found else "written"
 
 
 def _table(layers: Sequence[Layer]) -> None:
@@ -99,9 +105,10 @@ def _table(layers: Sequence[Layer]) -> None:
     table.add_column("layer")
     table.add_column("compressed", justify="right", no_wrap=True)
     table.add_column("digest", style="dim", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for layer in layers:
         short = layer.descriptor.digest[:19]
-        table.add_row(layer.group, layer.name, _size(layer.descriptor.size), short)
+        table.add_row(layer.group, layer.name, _size(layer.descriptor.size), short, _found(layer))
     Console(stderr=True, highlight=False, markup=False).print(table)
 
 

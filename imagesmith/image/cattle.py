@@ -15,18 +15,16 @@ from imagesmith.errors import UsageError
 from imagesmith.image.adapt import adapted
 from imagesmith.image.image import Image, make_image
 from imagesmith.layer.files import kept_chunks, pieces_of
+from imagesmith.layer.label import LAYERS_LABEL, write_label
 from imagesmith.layer.layer import Layer
 from imagesmith.layer.split import LayerPlan, plan_layers
-from imagesmith.oci.spec import Config, to_bytes
+from imagesmith.oci.spec import Config
 from imagesmith.recipe import Recipe
 
-__all__ = ["LAYERS_LABEL", "ROOT", "cattle_image", "plan_cattle"]
+__all__ = ["ROOT", "cattle_image", "plan_cattle"]
 
 ROOT = "app"
 """The folder of the release in the image."""
-
-LAYERS_LABEL = "io.imagesmith.layers"
-"""A JSON object, diff ID → layer key: with it any image tells which layers it can lend."""
 
 ENV = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -68,9 +66,8 @@ def cattle_image(
         "org.opencontainers.image.title": name,
         "org.opencontainers.image.version": release.version,
     }
-    keys = {layer.diff_id: layer.key for layer in (*base.layers, *layers) if layer.key}
     own_labels = {
-        LAYERS_LABEL: to_bytes(keys).decode(),
+        LAYERS_LABEL: write_label((*base.layers, *layers)),
         "io.imagesmith.mode": "cattle",
         "io.imagesmith.release": release.name,
     }

@@ -10,9 +10,10 @@ from imagesmith.base.base import Base
 from imagesmith.beam.release import Release, read_release
 from imagesmith.beam.tree import Folder
 from imagesmith.errors import ReleaseError
-from imagesmith.image.cattle import LAYERS_LABEL, cattle_image, command, plan_cattle
+from imagesmith.image.cattle import cattle_image, command, plan_cattle
 from imagesmith.image.image import Image
 from imagesmith.layer.build import build_layer
+from imagesmith.layer.label import LAYERS_LABEL
 from imagesmith.layer.member import FileMember
 from imagesmith.layer.store import Scratch
 from imagesmith.oci.spec import Platform
