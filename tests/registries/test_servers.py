@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from imagesmith.image.image import Image
 from imagesmith.oci.layout import write_layout
-from tests.oci.images import make, tagged
+from tests.oci.images import tagged
 from tests.registries.oracles import crane, docker_config, is_whole, login, run
 from tests.registries.proxy import (
     Answer,
@@ -19,14 +18,9 @@ from tests.registries.proxy import (
     proxy,
 )
 from tests.registries.servers import Authority, crane_registry, docker_registry, password_file
-from tests.registries.token_server import REFRESH_TOKEN, TokenServer, token_server
+from tests.registries.token_server import REFRESH_TOKEN, TokenServer
 
 pytestmark = pytest.mark.oracle
-
-
-@pytest.fixture(scope="module")
-def image() -> Image:
-    return make("one", "two")
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +28,6 @@ def layout(image: Image, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("image") / "oci"
     write_layout(folder, list(image.blobs()), [tagged(image, "1")])
     return str(folder)
-
-
-@pytest.fixture
-def plain(tmp_path: Path) -> Iterator[str]:
-    with docker_registry(tmp_path / "registry") as host:
-        yield host
 
 
 def test_crane_pushes_to_both_registries(
@@ -66,12 +54,6 @@ def test_the_certificate_is_of_an_authority_that_nobody_knows(layout: str, tmp_p
         refused = run("crane", "push", layout, f"{host}/shop:1")
         assert "unknown authority" in refused.stderr
         crane("push", layout, f"{host}/shop:1", SSL_CERT_FILE=str(authority.file))
-
-
-@pytest.fixture
-def tokens(tmp_path: Path) -> Iterator[TokenServer]:
-    with token_server(tmp_path / "tokens") as server:
-        yield server
 
 
 def test_tokens_are_asked_for_and_taken(
