@@ -16,7 +16,7 @@ from imagesmith.layer.layer import Layer
 from imagesmith.layer.member import Content, FileMember, Member
 from imagesmith.layer.split import Group, LayerPlan, Piece
 
-__all__ = ["PLAIN", "Earlier", "append_plan", "on_top", "stands_on"]
+__all__ = ["PLAIN", "WHITEOUT", "Earlier", "append_plan", "on_top", "stands_on"]
 
 PLAIN = "io.imagesmith.append.plain"
 """Annotation: the digest of the image at the bottom of the stack, beside which its list lies."""
@@ -31,7 +31,8 @@ class Earlier:
     """An earlier image.
 
     `layers` are all of it, bottom to top, the upper `appended` of them not of the image built in
-    full, whose manifest digest is `plain`. `files` is what its release consists of.
+    full, whose manifest digest is `plain`. `files` is what its release consists of; `has_list`
+    tells whether the list of them was found beside it.
     """
 
     reference: str
@@ -39,6 +40,7 @@ class Earlier:
     layers: tuple[Layer, ...]
     appended: int
     files: FileList
+    has_list: bool = True
 
     @property
     def is_high(self) -> bool:

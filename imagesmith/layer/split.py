@@ -47,6 +47,7 @@ class Group(StrEnum):
     OWN = "own"
     PROTOCOLS = "protocols"
     RELEASE = "release"
+    EARLIER = "earlier"
     APPENDED = "appended"
 
 
