@@ -13,7 +13,7 @@ from pathlib import Path
 from imagesmith.base.base import Base
 from imagesmith.base.export import bases_folder, export_build
 from imagesmith.base.image import ExportedImage
-from imagesmith.base.layout import OTHER_BASE
+from imagesmith.base.manifest import OTHER_BASE
 from imagesmith.docker.buildx import Build, Tell
 from imagesmith.docker.dockerfile import SCRIPTS, Dockerfile, placed, script_context
 from imagesmith.docker.log import Trouble, trouble_of

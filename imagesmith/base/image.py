@@ -17,7 +17,8 @@ from imagesmith.base.export import (
     export_stored,
     whole_layout,
 )
-from imagesmith.base.layout import BASE_DIGEST, BASE_NAME, OTHER_BASE, layout_base
+from imagesmith.base.layout import layout_base
+from imagesmith.base.manifest import BASE_DIGEST, BASE_NAME, OTHER_BASE
 from imagesmith.docker.buildx import Build, BuildKit, Tell
 from imagesmith.docker.images import (
     find_image,
@@ -58,7 +59,11 @@ class ExportedImage:
         if self.name:
             annotations[BASE_NAME] = self.name
         described = f"{self.name or 'the Dockerfile base'} ({self.base_digest})"
-        return replace(found, description=described, annotations=annotations)
+        # Docker may have it from elsewhere; then that registry refuses to mount them, and no more.
+        name = self.name.partition("@")[0] if self.name else ""
+        holders = (name.rpartition(":")[0] if _has_tag(name) else name,) if name else ()
+        layers = tuple(replace(layer, holders=holders) for layer in found.layers)
+        return replace(found, layers=layers, description=described, annotations=annotations)
 
 
 def image_base(reference: str, platform: Platform, cache: Path, tell: Tell | None = None) -> Base:

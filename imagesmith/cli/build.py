@@ -64,6 +64,10 @@ def build(
     push: Annotated[
         bool, typer.Option("--push", help="Push the image to its tags' registries (type=registry).")
     ] = False,
+    insecure_registry: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A registry that may be reached by plain http."),
+    ] = None,
     engine: Annotated[EngineName, typer.Option(help="What delivers the image.")] = EngineName.AUTO,
     secret: Annotated[
         list[str] | None,
@@ -102,11 +106,14 @@ def build(
 
       imagesmith build _build/prod/rel/shop -t shop:1 -o type=oci,dest=shop.tar
     """
+    from imagesmith.base.fetch import fetcher
     from imagesmith.cli.access import checked_access
+    from imagesmith.cli.connect import connector
     from imagesmith.cli.deliver import (
         checked_tags,
         deliver,
         image_tags,
+        note_holders,
         wanted_outputs,
         write_metadata,
         write_whole,
@@ -140,7 +147,8 @@ def build(
     outputs = wanted_outputs(output or [], load=load, push=push)
     if RegistryOutput() in outputs and not tags:
         raise UsageError("--push: nothing says where to", hint="Add `-t HOST/NAME:TAG`.")
-    delivering, why = choose_engine(engine, outputs, telling.log)
+    connect = connector(tags, insecure_registry or [])
+    delivering, why = choose_engine(engine, outputs, telling.log, connect)
     telling.note(f"{delivering.name} engine: {why}")
     folder = cache_folder(cache_dir)
     if folder is None:
@@ -150,9 +158,15 @@ def build(
         cache = Cache(folder or scratch / "cache", Scratch(scratch), telling.note)
         held.enter_context(running(cache.folder))
         found = find_releases(wanted, release or [], scratch, telling.log, access)
-        images = [make_image(wanted, item, cache, telling, access) for item in found]
+        by_docker = {EngineName.BUILDKIT: True, EngineName.EMBEDDED: False}.get(engine)
+        fetch = fetcher(cache.folder, connect, telling.log, access, buildkit=by_docker)
+        images = [make_image(wanted, item, cache, telling, fetch) for item in found]
         deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
         delivered = deliver(delivering, deliveries, outputs)
+        if RegistryOutput() in outputs:
+            note_holders(cache, deliveries)
+    for pushed in {item.pushed for item in delivered if item.pushed}:
+        telling.note(f"pushed: {pushed}")
     first = delivered[: len(deliveries)]
     if metadata_file:
         write_metadata(metadata_file, deliveries, first)

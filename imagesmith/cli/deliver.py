@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagesmith.cli.output import parse_output
 from imagesmith.docker.client import Docker
@@ -23,10 +24,14 @@ from imagesmith.image.image import Image
 from imagesmith.oci.layout import check_target
 from imagesmith.oci.reference import Reference
 
+if TYPE_CHECKING:
+    from imagesmith.layer.cache import Cache
+
 __all__ = [
     "checked_tags",
     "deliver",
     "image_tags",
+    "note_holders",
     "wanted_outputs",
     "write_metadata",
     "write_whole",
@@ -86,6 +91,15 @@ def deliver(
         for item in deliveries
         for delivered in engine.deliver([item], LayoutOutput(Path(f"{item.image.name}.oci")))
     ]
+
+
+def note_holders(cache: Cache, deliveries: Sequence[Delivery]) -> None:
+    """Note which repositories now hold which layers: the next ones mount them from there."""
+    for item in deliveries:
+        repositories = {Reference.parse(tag).repository for tag in item.tags}
+        for key in {layer.key for layer in item.image.layers if layer.key}:
+            for repository in sorted(repositories):
+                cache.holds(key, repository)
 
 
 def write_metadata(

@@ -6,8 +6,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from imagesmith.base.fetch import fetcher
-from imagesmith.base.resolve import SystemErlang, resolve_base
+from imagesmith.base.resolve import Fetch, SystemErlang, resolve_base
 from imagesmith.beam.archive import open_tree
 from imagesmith.beam.origin import find_project
 from imagesmith.beam.release import Release, read_release
@@ -22,7 +21,6 @@ from imagesmith.oci.spec import EPOCH
 if TYPE_CHECKING:
     from imagesmith.cli.find import Found
     from imagesmith.cli.progress import Progress
-    from imagesmith.docker.source import Access
     from imagesmith.image.image import Image
     from imagesmith.layer.cache import Cache
     from imagesmith.recipe import Recipe
@@ -37,7 +35,7 @@ def read(recipe: Recipe, found: Found) -> Release:
 
 
 def make_image(
-    recipe: Recipe, found: Found, cache: Cache, telling: Progress, access: Access
+    recipe: Recipe, found: Found, cache: Cache, telling: Progress, fetch: Fetch
 ) -> Image:
     """Read, warn, plan, find the base, build what the cache lacks, put it together."""
     release = read(recipe, found)
@@ -57,7 +55,7 @@ def make_image(
         [member for plan in plans for member in plan.members],
         ROOT,
         cache,
-        fetch=fetcher(cache.folder, telling.log, access),
+        fetch=fetch,
         erlang=None if release.has_erts else SystemErlang(release.erts_version, release.from_base),
     )
     for layer in base.layers:

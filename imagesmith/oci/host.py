@@ -28,7 +28,16 @@ from imagesmith.oci.tls import tls_context
 if TYPE_CHECKING:
     from requests import Response
 
-__all__ = ["BROKEN", "Answer", "Body", "Call", "Host", "Interrupted", "describe"]
+__all__ = [
+    "BROKEN",
+    "MAX_ANSWER_BYTES",
+    "Answer",
+    "Body",
+    "Call",
+    "Host",
+    "Interrupted",
+    "describe",
+]
 
 HUB_HOST = "registry-1.docker.io"
 MAX_ANSWER_BYTES = 4 << 20

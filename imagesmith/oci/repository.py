@@ -9,7 +9,7 @@ from imagesmith.errors import BaseError, RegistryError
 from imagesmith.oci.authorization import pull, push
 from imagesmith.oci.blob import Source
 from imagesmith.oci.download import download
-from imagesmith.oci.host import Answer, Call, Host
+from imagesmith.oci.host import MAX_ANSWER_BYTES, Answer, Call, Host
 from imagesmith.oci.spec import Descriptor, MediaType, digest_of, parse
 from imagesmith.oci.upload import Upload
 
@@ -84,13 +84,17 @@ class Repository:
         """A blob's bytes. Raises RegistryError, at their end if they are not the right ones."""
         return download(self.host, self.name, descriptor, (pull(self.name),))
 
-    def document(self, descriptor: Descriptor) -> bytes:
-        """A small blob or a manifest, checked. Raises RegistryError."""
+    def read(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """A blob's bytes, or a manifest's. Raises as `chunks` and `manifest`."""
         if descriptor.media_type in MANIFESTS:
-            return self.manifest(descriptor.digest)[1]
-        if descriptor.size > 4 << 20:
-            raise RegistryError(f"{self}: blob {descriptor.digest} is too large for a document")
-        return b"".join(self.chunks(descriptor))
+            return iter([self.manifest(descriptor.digest)[1]])
+        return self.chunks(descriptor)
+
+    def document(self, descriptor: Descriptor) -> bytes:
+        """A manifest or a small blob, at most 4 MiB. Raises as `read`."""
+        if descriptor.size > MAX_ANSWER_BYTES:
+            raise RegistryError(f"{self}: {descriptor.digest} is too large for a document")
+        return b"".join(self.read(descriptor))
 
     def push_blob(self, source: Source) -> How:
         """Bring a blob in, unless it is there. Raises RegistryError, and what the source raises."""
