@@ -180,8 +180,10 @@ class Host:
         if response.status_code == 401 and self._is_own(response.url):
             self._authorization.challenged(response.headers.get("WWW-Authenticate"))
             new = self._authorization.renewed(call.scopes, sent)
-            if new is not None and _rewound(call):
+            if new is not None:
                 response.close()
+                if not _rewound(call):
+                    raise Interrupted(f"{self._place(call)}: the token had run out", status=401)
                 response = self._followed(call, url, new)
         return response
 
