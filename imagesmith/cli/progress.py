@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from imagesmith.cli.quantity import show_size
+
 if TYPE_CHECKING:
     from imagesmith.image.image import Image
     from imagesmith.layer.layer import Layer
@@ -59,7 +61,7 @@ class Progress:
             at = layer.descriptor
             self._say(
                 _document(layer),
-                f"{layer.group:<12} {layer.name:<28} {_size(at.size):>9}  {at.digest}  "
+                f"{layer.group:<12} {layer.name:<28} {show_size(at.size):>9}  {at.digest}  "
                 f"{_found(layer)}",
             )
 
@@ -67,7 +69,7 @@ class Progress:
         """The image is complete, though nowhere yet."""
         summary = (
             f"{image.name} {image.version}: {len(image.layers)} layers, "
-            f"{_size(image.size)} compressed, base {base}"
+            f"{show_size(image.size)} compressed, base {base}"
         )
         if self.mode is ProgressMode.TTY:
             _table(image.layers)
@@ -108,12 +110,7 @@ def _table(layers: Sequence[Layer]) -> None:
     table.add_column("", no_wrap=True)
     for layer in layers:
         short = layer.descriptor.digest[:19]
-        table.add_row(layer.group, layer.name, _size(layer.descriptor.size), short, _found(layer))
+        table.add_row(
+            layer.group, layer.name, show_size(layer.descriptor.size), short, _found(layer)
+        )
     Console(stderr=True, highlight=False, markup=False).print(table)
-
-
-def _size(size: int) -> str:
-    """Bytes as people read them, in powers of ten, as registries bill them."""
-    if size < 1_000_000:
-        return f"{size / 1000:.1f} kB"
-    return f"{size / 1_000_000:.2f} MB"

@@ -1,6 +1,6 @@
 """The shared layer cache: written layers by key, for every build of every project of a user.
 
-    CACHE/layers/KE/KEY         an entry (see `entry`)
+    CACHE/layers/KE/KEY         an entry for each key (see `entries`)
     CACHE/blobs/sha256/HEX      the blobs (see `oci.blobs`)
     CACHE/running/              a file for each running build (see `running`)
 
@@ -11,26 +11,23 @@ damaged is a miss, and where it cannot be written the layers are kept for the ru
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from imagesmith.errors import OutputError
-from imagesmith.layer.entry import Entry, parse_entry
+from imagesmith.layer.entries import Entries
+from imagesmith.layer.entry import Entry
 from imagesmith.layer.gzip import codec
 from imagesmith.layer.store import Scratch, Tar, compress, same_layer
 from imagesmith.oci.blobs import BlobDir
-from imagesmith.oci.temporary import temporary
 
 __all__ = ["FOUND", "Cache"]
 
 FOUND = "cache"
 """The `found` of entries from here."""
 
-MAX_ENTRY_BYTES = 64 << 10
 MAX_HOLDERS = 16
 
 
@@ -40,31 +37,19 @@ class Cache:
     def __init__(self, folder: Path, spare: Scratch, tell: Callable[[str], None]) -> None:
         self.folder = folder
         self.blobs = BlobDir(folder / "blobs")
+        self.entries = Entries(folder)
         self._spare = spare
         self._tell = tell
         self._codec = codec()
         self._writable = True
 
-    def path(self, key: str) -> Path:
-        """Where the entry of this key lies, if there is one."""
-        return self.folder / "layers" / key[:2] / key
-
-    def read(self, key: str) -> Entry | None:
-        """The entry of this key, if it is there and whole."""
-        try:
-            with self.path(key).open("rb") as file:
-                return parse_entry(file.read(MAX_ENTRY_BYTES), key)
-        except OSError:
-            return None
-
     def find(self, key: str) -> Entry | None:
         """See Store. What is found is marked as used: its mtime is the time of last use."""
-        entry = self.read(key)
+        entry = self.entries.read(key)
         # Blobs of another codec have other digests: a build would depend on who built before.
         if entry is None or entry.codec != self._codec:
             return self._spare.find(key)
-        with suppress(OSError):
-            os.utime(self.path(key))
+        self.entries.use(key)
         return replace(entry, found=FOUND)
 
     def write(self, key: str, tar: Tar, of: str = "") -> Entry:
@@ -91,15 +76,13 @@ class Cache:
         if not self._writable:
             return
         try:
-            with temporary(self.folder / "blobs/tmp") as made:
-                made.file.write(entry.to_bytes())
-                made.keep(self.path(entry.key))
+            self.entries.write(entry)
         except OSError as error:
             self._give_up(f"{self.folder}: cannot be written: {error.strerror or error}")
 
     def holds(self, key: str, repository: str) -> None:
         """Note that a repository (`HOST/NAME`) has the blob of this key. Never fails."""
-        entry = self.read(key)
+        entry = self.entries.read(key)
         if entry and repository not in entry.holders[:1]:
             others = [item for item in entry.holders if item != repository]
             self.keep(replace(entry, holders=(repository, *others)[:MAX_HOLDERS]))

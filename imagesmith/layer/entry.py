@@ -7,12 +7,13 @@ bit was flipped in, that a newer version wrote, or that lies under another key's
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imagesmith.errors import BaseError
-from imagesmith.oci.spec import Descriptor, array, digest_of, parse, string, to_bytes
+from imagesmith.oci.spec import Descriptor, Json, array, digest_of, parse, string, to_bytes
 
-__all__ = ["Entry", "parse_entry"]
+__all__ = ["KEY", "VERSION", "Entry", "document_of", "parse_entry"]
 
 VERSION = 1
 KEY = re.compile(r"[0-9a-f]{64}")
@@ -59,15 +60,23 @@ class Entry:
         return b"%s\n%s\n" % (document, digest_of(document).encode())
 
 
-def parse_entry(data: bytes, key: str) -> Entry | None:
-    """The entry of this key, if the file is one."""
+def document_of(data: bytes) -> Mapping[str, Json] | None:
+    """What an entry's file says, of whatever version it is; None for a damaged one."""
     document, _, check = data.partition(b"\n")
-    if not KEY.fullmatch(key) or check != digest_of(document).encode() + b"\n":
+    if check != digest_of(document).encode() + b"\n":
         return None
     try:
-        found = parse(document, key)
-        if (found.get("version"), found.get("key")) != (VERSION, key):
-            return None
+        return parse(document, "entry")
+    except BaseError:
+        return None
+
+
+def parse_entry(data: bytes, key: str) -> Entry | None:
+    """The entry of this key, if the file is one."""
+    found = document_of(data)
+    if found is None or (found.get("version"), found.get("key")) != (VERSION, key):
+        return None
+    try:
         blob = Descriptor.from_json(found, key)
         return Entry(
             key,

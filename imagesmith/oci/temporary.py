@@ -33,15 +33,16 @@ class Temporary:
 
 
 @contextmanager
-def temporary(folder: Path) -> Iterator[Temporary]:
+def temporary(folder: Path, prefix: str = "") -> Iterator[Temporary]:
     """A new file in `folder`, removed at the end unless it was kept. Raises OSError.
 
-    The folder has to be on the file system where the file is wanted.
+    The folder has to be on the file system where the file is wanted. The file's name starts with
+    `prefix`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     made = None
     while made is None:
-        made = _locked(folder / f"{os.getpid()}-{os.urandom(8).hex()}")
+        made = _locked(folder / f"{prefix}{os.getpid()}-{os.urandom(8).hex()}")
     try:
         yield made
     finally:
