@@ -23,7 +23,7 @@ from imagesmith.oci.spec import (
     string,
 )
 
-__all__ = ["layout_base"]
+__all__ = ["as_oci", "layout_base", "offered"]
 
 INDEXES = (MediaType.INDEX, MediaType.DOCKER_INDEX)
 MANIFESTS = (MediaType.MANIFEST, MediaType.DOCKER_MANIFEST)
@@ -41,7 +41,7 @@ def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
     (OCI "Annotations", `image.base.name`).
     """
     layout = Layout(path)
-    chosen = _choose(layout, list(_offered(layout, layout.manifests, digest)), digest, platform)
+    chosen = _choose(layout, list(offered(layout, layout.manifests, digest)), digest, platform)
     if chosen.media_type not in MANIFESTS:
         raise BaseError(f"{path}: {chosen.digest} is no image, but {chosen.media_type}")
     place = f"{path}: {chosen.digest}"
@@ -74,7 +74,7 @@ def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
                 Group.BASE,
                 f"base {number}",
                 diff_id,
-                _as_oci(blob, place),
+                as_oci(blob, place),
                 partial(layout.open, blob),
             )
             for number, (diff_id, blob) in enumerate(zip(diff_ids, blobs, strict=True), 1)
@@ -87,7 +87,7 @@ def layout_base(path: Path, digest: str | None, platform: Platform) -> Base:
     )
 
 
-def _offered(
+def offered(
     layout: Layout, entries: Iterable[Descriptor], digest: str | None
 ) -> Iterator[Descriptor]:
     """The images of an index and of the indexes in it; with a digest, those that it names.
@@ -104,7 +104,7 @@ def _offered(
                 replace(item, annotations={**entry.annotations, **item.annotations})
                 for item in (Descriptor.from_json(one, place) for one in inner)
             ]
-            yield from _offered(layout, held, None if named else digest)
+            yield from offered(layout, held, None if named else digest)
         elif named:
             yield entry
 
@@ -131,7 +131,7 @@ def _choose(
     raise BaseError(f"{layout.root}: there is no image {digest or ''}".rstrip())
 
 
-def _as_oci(blob: Descriptor, place: str) -> Descriptor:
+def as_oci(blob: Descriptor, place: str) -> Descriptor:
     """Docker's gzip layers are OCI's under another name.
 
     Raises BaseError for layers that may not be passed on, are encrypted, or no file system.

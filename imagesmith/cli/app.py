@@ -15,6 +15,7 @@ from imagesmith.cli.build import build
 from imagesmith.cli.init import init
 from imagesmith.cli.inspect import inspect
 from imagesmith.cli.schema import schema
+from imagesmith.cli.why import why
 from imagesmith.errors import ImagesmithError, RecipeError
 
 __all__ = ["main"]
@@ -32,6 +33,9 @@ app.command()(build)
 app.command()(init)
 app.command()(inspect)
 app.command()(schema)
+cache = typer.Typer(help="The shared layer cache.", no_args_is_help=True)
+cache.command()(why)
+app.add_typer(cache, name="cache")
 
 
 @app.callback(invoke_without_command=True)
