@@ -31,9 +31,9 @@ class ChunkDifference:
     """A chunk that only one file has, or that differs.
 
     `removed` and `added` are words on what the chunk lost and won: atoms of `AtU8`, functions of
-    `ImpT` and `ExpT`, keys of `Attr` (not a `vsn` of the compiler's own making), file names of `Line`, the version of `Type`, and of `LitT`
-    the types of the terms, since a literal can be a secret. Both are empty where the chunk
-    says nothing that can be read cheaply, as `Code` does.
+    `ImpT` and `ExpT`, keys of `Attr` (but for a `vsn` of the compiler's own making), file names of
+    `Line`, the version of `Type`, and of `LitT` the types of the terms, since a literal can be a
+    secret. Both are empty where the chunk says nothing that can be read cheaply, as `Code` does.
     """
 
     name: str
