@@ -5,13 +5,14 @@ Where the documents and layers lie, in a layout or in a registry, is all the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
 from imagesmith.base.base import Base
 from imagesmith.errors import BaseError
+from imagesmith.layer.label import read_label
 from imagesmith.layer.layer import Layer
 from imagesmith.layer.split import Group
 from imagesmith.oci.spec import (
@@ -31,8 +32,10 @@ __all__ = [
     "FOUND",
     "OTHER_BASE",
     "Shelf",
+    "as_oci",
     "choose_image",
     "image_of",
+    "offered",
 ]
 
 INDEXES = (MediaType.INDEX, MediaType.DOCKER_INDEX)
@@ -69,7 +72,7 @@ def choose_image(
 
     Raises BaseError if there is none or more than one. An image with two tags is offered twice.
     """
-    every = {item.digest: item for item in _offered(shelf, entries, digest)}
+    every = {item.digest: item for item in offered(shelf, entries, digest)}
     fitting = [item for item in every.values() if item.platform in (None, platform)]
     if len(fitting) == 1:
         return fitting[0]
@@ -118,25 +121,32 @@ def image_of(shelf: Shelf, chosen: Descriptor, platform: Platform) -> Base:
     if len(blobs) != len(diff_ids):
         raise BaseError(f"{place}: {len(blobs)} layers, but {len(diff_ids)} diff IDs")
     settings = object_of(config.get("config") or {}, f"{config_place}: config")
+    labels = _labels(settings.get("Labels"))
     return Base(
-        _layers(shelf, place, diff_ids, blobs),
+        _layers(shelf, place, diff_ids, blobs, read_label(labels, diff_ids)),
         platform,
         shelf.place,
         _env(settings.get("Env")),
-        _labels(settings.get("Labels")),
+        labels,
     )
 
 
 def _layers(
-    shelf: Shelf, place: str, diff_ids: Sequence[str], blobs: Sequence[Descriptor]
+    shelf: Shelf,
+    place: str,
+    diff_ids: Sequence[str],
+    blobs: Sequence[Descriptor],
+    keys: Mapping[str, str],
 ) -> tuple[Layer, ...]:
+    """A base that imagesmith made tells its layers' keys, and they are lent on with them."""
     return tuple(
         Layer(
             Group.BASE,
             f"base {number}",
             diff_id,
-            _as_oci(blob, place),
+            as_oci(blob, place),
             partial(shelf.open, blob),
+            keys.get(diff_id),
             holders=shelf.holders,
             found=FOUND,
         )
@@ -144,7 +154,7 @@ def _layers(
     )
 
 
-def _offered(
+def offered(
     shelf: Shelf, entries: Iterable[Descriptor], digest: str | None
 ) -> Iterator[Descriptor]:
     """The images of an index and of the indexes in it; with a digest, those that it names.
@@ -161,12 +171,12 @@ def _offered(
                 replace(item, annotations={**entry.annotations, **item.annotations})
                 for item in (Descriptor.from_json(one, place) for one in inner)
             ]
-            yield from _offered(shelf, held, None if named else digest)
+            yield from offered(shelf, held, None if named else digest)
         elif named:
             yield entry
 
 
-def _as_oci(blob: Descriptor, place: str) -> Descriptor:
+def as_oci(blob: Descriptor, place: str) -> Descriptor:
     """Docker's gzip layers are OCI's under another name.
 
     Raises BaseError for layers that may not be passed on, are encrypted, or no file system.

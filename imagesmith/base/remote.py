@@ -26,7 +26,7 @@ from imagesmith.oci.registry import Registry
 from imagesmith.oci.repository import Repository
 from imagesmith.oci.spec import Descriptor, Platform
 
-__all__ = ["remote_base"]
+__all__ = ["fetched", "remote_base", "remote_shelf"]
 
 
 def remote_base(reference: str, platform: Platform, registry: Registry, store: BlobStore) -> Base:
@@ -36,32 +36,7 @@ def remote_base(reference: str, platform: Platform, registry: Registry, store: B
     words.
     """
     name = ImageName.parse(reference)
-    repository = registry.repository(name.repository)
-    try:
-        entry, document = repository.manifest(name.wanted)
-    except RegistryError as error:
-        if error.status not in {401, 403, 404}:
-            raise
-        raise BaseError(
-            f"base {reference}: there is no such image, or it wants a login ({error.message})",
-            hint=error.hint,
-        ) from None
-
-    def read(descriptor: Descriptor) -> bytes:
-        if descriptor.digest == entry.digest:
-            return document
-        if descriptor.size > MAX_ANSWER_BYTES:
-            raise BaseError(f"base {name}: {descriptor.digest} is too large for a document")
-        with _opened(repository, store, descriptor) as file:
-            return file.read()
-
-    shelf = Shelf(
-        f"base {name}",
-        read,
-        partial(_opened, repository, store),
-        name.repository,
-        (name.repository,),
-    )
+    shelf, entry = remote_shelf(name, f"base {name}", registry, store)
     chosen = choose_image(shelf, [entry], None, platform)
     return replace(
         image_of(shelf, chosen, platform),
@@ -70,8 +45,43 @@ def remote_base(reference: str, platform: Platform, registry: Registry, store: B
     )
 
 
-def _opened(repository: Repository, store: BlobStore, descriptor: Descriptor) -> BinaryIO:
-    """A blob or manifest from the store, fetched first if it is not there."""
+def remote_shelf(
+    name: ImageName, place: str, registry: Registry, store: BlobStore
+) -> tuple[Shelf, Descriptor]:
+    """Where the image of a name lies, called `place`, and the manifest or index that it names.
+
+    Raises BaseError if there is none, RegistryError in the registry's words.
+    """
+    repository = registry.repository(name.repository)
+    try:
+        entry, document = repository.manifest(name.wanted)
+    except RegistryError as error:
+        if error.status not in {401, 403, 404}:
+            raise
+        raise BaseError(
+            f"{place}: there is no such image, or it wants a login ({error.message})",
+            hint=error.hint,
+        ) from None
+
+    def read(descriptor: Descriptor) -> bytes:
+        if descriptor.digest == entry.digest:
+            return document
+        if descriptor.size > MAX_ANSWER_BYTES:
+            raise BaseError(f"{place}: {descriptor.digest} is too large for a document")
+        with fetched(repository, store, descriptor) as file:
+            return file.read()
+
+    shelf = Shelf(
+        place, read, partial(fetched, repository, store), name.repository, (name.repository,)
+    )
+    return shelf, entry
+
+
+def fetched(repository: Repository, store: BlobStore, descriptor: Descriptor) -> BinaryIO:
+    """A blob or manifest from the store, fetched first if it is not there.
+
+    Raises RegistryError, and OutputError if it cannot be kept.
+    """
     kept = store.open(descriptor)
     if kept is None:
         store.add(descriptor, repository.read(descriptor))

@@ -16,6 +16,7 @@ from imagesmith.cli.build import build
 from imagesmith.cli.init import init
 from imagesmith.cli.inspect import inspect
 from imagesmith.cli.schema import schema
+from imagesmith.cli.why import why
 from imagesmith.errors import ImagesmithError, RecipeError
 
 __all__ = ["main"]
@@ -33,6 +34,7 @@ app.command()(build)
 app.command()(init)
 app.command()(inspect)
 app.command()(schema)
+cache.app.command("why")(why)
 cache.app.command("export")(parcel.export_archive)
 cache.app.command("import")(parcel.import_archive)
 app.add_typer(cache.app, name="cache")

@@ -69,6 +69,8 @@ def import_archive(
 
 def _keys(recipes: list[Path], folder: Path, telling: Progress) -> set[str]:
     """The keys of all layers of the recipes' images, which are built where they lack."""
+    from imagesmith.base.fetch import fetcher
+    from imagesmith.cli.connect import connector
     from imagesmith.cli.find import find_recipe, find_releases
     from imagesmith.cli.make import make_image
     from imagesmith.docker.source import NO_ACCESS
@@ -84,9 +86,10 @@ def _keys(recipes: list[Path], folder: Path, telling: Progress) -> set[str]:
             made = tempfile.TemporaryDirectory(prefix="imagesmith-")
             scratch = Path(held.enter_context(made))
             cache = Cache(folder, Scratch(scratch), telling.note)
+            fetch = fetcher(folder, connector([], []), telling.log)
             wanted = find_recipe(path)
             for found in find_releases(wanted, [], scratch, telling.log, NO_ACCESS):
-                image = make_image(wanted, found, cache, telling, NO_ACCESS)
+                image = make_image(wanted, found, cache, telling, fetch)
                 for layer in image.layers:
                     if layer.key:
                         layer.open().close()  # so that its blob is there, whatever was lost
