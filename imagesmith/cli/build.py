@@ -6,7 +6,7 @@ import tempfile
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from imagesmith.cli.place import CacheDir, cache_folder
 from imagesmith.cli.progress import Progress, ProgressMode
 from imagesmith.engine.name import EngineName
 from imagesmith.errors import UsageError
+
+if TYPE_CHECKING:
+    from imagesmith.layer.store import Store
 
 __all__ = ["build"]
 
@@ -81,6 +84,25 @@ def build(
         typer.Option(metavar="default", help="An SSH agent for `source:`, as buildx takes it."),
     ] = None,
     cache_dir: CacheDir = None,
+    cache_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REF",
+            help="An image in a registry whose layers are taken over, not built. It is trusted.",
+        ),
+    ] = None,
+    cache_to: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="Push the image there too, for a later --cache-from."),
+    ] = None,
+    append_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Ship only the files that have changed since this image, as one layer on top of "
+            "it.",
+        ),
+    ] = None,
     metadata_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the image's digests as JSON, as buildx does."),
@@ -108,10 +130,11 @@ def build(
     """
     from imagesmith.base.fetch import fetcher
     from imagesmith.cli.access import checked_access
-    from imagesmith.cli.connect import connector
+    from imagesmith.cli.connect import cache_reference, connector
     from imagesmith.cli.deliver import (
         checked_tags,
         deliver,
+        deliver_cache,
         image_tags,
         note_holders,
         wanted_outputs,
@@ -136,6 +159,9 @@ def build(
     wanted = find_recipe(recipe)
     count = release_count(wanted, release or [])
     tags = checked_tags(tag or [], count)
+    lenders = [cache_reference("--cache-from", text) for text in cache_from or []]
+    kept_at = [cache_reference("--cache-to", cache_to)] if cache_to else []
+    checked_tags(kept_at, count, "--cache-to")
     for file in (metadata_file, iidfile):
         if file and not file.absolute().parent.is_dir():
             raise UsageError(f"{file}: there is no such folder to write it into")
@@ -145,9 +171,10 @@ def build(
             hint="Use --metadata-file, or pick one with --release.",
         )
     outputs = wanted_outputs(output or [], load=load, push=push)
-    if RegistryOutput() in outputs and not tags:
+    pushes = RegistryOutput() in outputs
+    if pushes and not tags:
         raise UsageError("--push: nothing says where to", hint="Add `-t HOST/NAME:TAG`.")
-    connect = connector(tags, insecure_registry or [])
+    connect = connector([*tags, *kept_at], insecure_registry or [])
     delivering, why = choose_engine(engine, outputs, telling.log, connect)
     telling.note(f"{delivering.name} engine: {why}")
     folder = cache_folder(cache_dir)
@@ -157,20 +184,33 @@ def build(
         scratch = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="imagesmith-")))
         cache = Cache(folder or scratch / "cache", Scratch(scratch), telling.note)
         held.enter_context(running(cache.folder))
+        store: Store = cache
+        if lenders:
+            from imagesmith.cli.lend import lent
+
+            store = lent(cache, lenders, connect, scratch, telling)
         found = find_releases(wanted, release or [], scratch, telling.log, access)
         by_docker = {EngineName.BUILDKIT: True, EngineName.EMBEDDED: False}.get(engine)
         fetch = fetcher(cache.folder, connect, telling.log, access, buildkit=by_docker)
-        images = [make_image(wanted, item, cache, telling, fetch) for item in found]
+        onto = None
+        if append_to:
+            from imagesmith.cli.append import Appends
+
+            onto = Appends(append_to, connect, cache.blobs, telling, pushes=pushes)
+        images = [make_image(wanted, item, store, telling, fetch, onto) for item in found]
         deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
         delivered = deliver(delivering, deliveries, outputs)
-        if RegistryOutput() in outputs:
+        if pushes:
             note_holders(cache, deliveries)
-    for pushed in {item.pushed for item in delivered if item.pushed}:
+            if onto:
+                onto.keep_lists(deliveries)
+        cached = deliver_cache(deliveries, kept_at, connect)
+    for pushed in {item.pushed for item in (*delivered, *cached) if item.pushed}:
         telling.note(f"pushed: {pushed}")
     first = delivered[: len(deliveries)]
     if metadata_file:
         write_metadata(metadata_file, deliveries, first)
     if iidfile:
         write_whole(iidfile, first[0].config_digest)
-    for item in delivered:
-        typer.echo(item.reference)
+    for place in delivered:
+        typer.echo(place.reference)

@@ -13,7 +13,7 @@ from imagesmith.oci.reference import Reference, is_repository
 if TYPE_CHECKING:
     from imagesmith.oci.registry import Registry
 
-__all__ = ["INSECURE", "connector"]
+__all__ = ["INSECURE", "cache_reference", "connector"]
 
 INSECURE = "IMAGESMITH_INSECURE_REGISTRIES"
 
@@ -36,6 +36,23 @@ def connector(tags: Sequence[str], insecure: Sequence[str]) -> Callable[[], Regi
         return Registry(UserCredentials(pushed), insecure=hosts)
 
     return connect
+
+
+def cache_reference(option: str, text: str) -> str:
+    """The reference in `--cache-from` or `--cache-to`, in buildx's words or by itself.
+
+    Raises UsageError for the kinds of cache that buildx has and we have not.
+    """
+    if "=" not in text:
+        return text
+    fields = dict(part.partition("=")[::2] for part in text.split(","))
+    if fields.get("type", "registry") != "registry" or not fields.get("ref"):
+        raise UsageError(
+            f"{option} {text}: the cache is an image in a registry",
+            hint=f"Write `{option} HOST/NAME:TAG`, or `{option} type=registry,ref=HOST/NAME:TAG`; "
+            "for a file there is `imagesmith cache export`.",
+        )
+    return fields["ref"]
 
 
 def _hosts(given: Sequence[str]) -> frozenset[str]:

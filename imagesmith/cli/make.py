@@ -19,10 +19,15 @@ from imagesmith.oci.reference import is_repository
 from imagesmith.oci.spec import EPOCH
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from imagesmith.cli.append import Appends
     from imagesmith.cli.find import Found
     from imagesmith.cli.progress import Progress
     from imagesmith.image.image import Image
-    from imagesmith.layer.cache import Cache
+    from imagesmith.layer.layer import Layer
+    from imagesmith.layer.split import LayerPlan
+    from imagesmith.layer.store import Store
     from imagesmith.recipe import Recipe
 
 __all__ = ["make_image", "read"]
@@ -35,9 +40,17 @@ def read(recipe: Recipe, found: Found) -> Release:
 
 
 def make_image(
-    recipe: Recipe, found: Found, cache: Cache, telling: Progress, fetch: Fetch
+    recipe: Recipe,
+    found: Found,
+    store: Store,
+    telling: Progress,
+    fetch: Fetch,
+    onto: Appends | None = None,
 ) -> Image:
-    """Read, warn, plan, find the base, build what the cache lacks, put it together."""
+    """Read, warn, plan, find the base, build what the store lacks, put it together.
+
+    On top of an earlier image, if `onto` knows one that it can be put on.
+    """
     release = read(recipe, found)
     name = (found.name or release.name).lower()
     if not is_repository(name):
@@ -54,20 +67,30 @@ def make_image(
         recipe.base,
         [member for plan in plans for member in plan.members],
         ROOT,
-        cache,
+        store,
         fetch=fetch,
         erlang=None if release.has_erts else SystemErlang(release.erts_version, release.from_base),
     )
-    for layer in base.layers:
-        telling.layer(layer)
-    layers = []
-    for plan in plans:
-        layers.append(build_layer(plan, cache))
-        telling.layer(layers[-1])
+    stack = onto.layers(name, release.version, plans, base, store) if onto else None
+    if stack:
+        base, layers = stack
+        for layer in (*base.layers, *layers):
+            telling.layer(layer)
+    else:
+        for layer in base.layers:
+            telling.layer(layer)
+        layers = tuple(_built(plans, store, telling))
     _tell_of_stripping(recipe, release, telling)
     image = cattle_image(release, recipe, base, layers, name=name, created=_created())
     telling.image(image, base.description)
     return image
+
+
+def _built(plans: Iterable[LayerPlan], store: Store, telling: Progress) -> Iterator[Layer]:
+    for plan in plans:
+        layer = build_layer(plan, store)
+        telling.layer(layer)
+        yield layer
 
 
 def _tell_of_stripping(recipe: Recipe, release: Release, telling: Progress) -> None:

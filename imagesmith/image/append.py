@@ -24,6 +24,9 @@ PLAIN = "io.imagesmith.append.plain"
 WHITEOUT = ".wh."
 MOST_APPENDED = 20
 MOST_SHARE = 0.5
+MOST_LAYERS = (
+    120  # overlayfs of Docker's classic store takes 128 (moby: daemon/graphdriver/overlay2)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,7 @@ class Earlier:
     """An earlier image.
 
     `layers` are all of it, bottom to top, the upper `appended` of them not of the image built in
-    full, whose manifest digest is `plain`. `files` is what its release consists of; `has_list`
-    tells whether the list of them was found beside it.
+    full, whose manifest digest is `plain`. `files` is what its release consists of.
     """
 
     reference: str
@@ -40,7 +42,6 @@ class Earlier:
     layers: tuple[Layer, ...]
     appended: int
     files: FileList
-    has_list: bool = True
 
     @property
     def is_high(self) -> bool:
@@ -49,6 +50,11 @@ class Earlier:
         size = sum(layer.descriptor.size for layer in upper)
         whole = sum(layer.descriptor.size for layer in self.layers) - size
         return self.appended >= MOST_APPENDED or size > MOST_SHARE * whole
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no engine would run it with one more layer."""
+        return len(self.layers) >= MOST_LAYERS
 
 
 def stands_on(earlier: Earlier, base: Base) -> bool:

@@ -11,6 +11,7 @@ import io
 import posixpath
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import BinaryIO
 
@@ -26,10 +27,10 @@ from imagesmith.image.filelist import (
     pack,
     unpack,
 )
+from imagesmith.image.history import layer_names
 from imagesmith.layer.label import read_label
 from imagesmith.layer.layer import Layer
 from imagesmith.layer.member import Content, FolderMember, parents
-from imagesmith.layer.split import Group
 from imagesmith.oci.blob import Source
 from imagesmith.oci.reference import ImageName
 from imagesmith.oci.referrers import push_referrer, referrers
@@ -45,11 +46,18 @@ Fetch = Callable[[Repository, Descriptor], BinaryIO]
 
 
 def read_earlier(
-    registry: Registry, reference: str, platform: Platform, folder: str, fetch: Fetch
+    registry: Registry,
+    reference: str,
+    platform: Platform,
+    folder: str,
+    fetch: Fetch,
+    *,
+    keep: bool = False,
 ) -> Earlier | None:
     """The image of a reference, its release under `folder`; None if there is none.
 
-    Raises RegistryError, and BaseError for layers that are damaged.
+    A list that had to be made is put beside it with `keep`, if the registry lets us. Raises
+    RegistryError, and BaseError for layers that are damaged.
     """
     name = ImageName.parse(reference)
     repository = registry.repository(name.repository)
@@ -67,12 +75,17 @@ def read_earlier(
             )
         plain = found
     appended = len(image.layers) - len(plain.layers)
-    layers = _layers(image, appended, fetch)
+    layers = _layers(image, fetch)
     listed = _list_beside(plain)
-    files = dict(listed or _list_within(layers[: len(plain.layers)], folder, reference))
+    if listed is None:
+        listed = _list_within(layers[: len(plain.layers)], folder, reference)
+        if keep:
+            with suppress(RegistryError):
+                push_list(repository, plain.descriptor, listed)
+    files = dict(listed)
     for layer in layers[len(plain.layers) :]:
         _apply(files, layer, folder)
-    return Earlier(reference, bottom, layers, appended, files, has_list=listed is not None)
+    return Earlier(reference, bottom, layers, appended, files)
 
 
 def push_list(repository: Repository, subject: Descriptor, files: FileList) -> None:
@@ -82,13 +95,12 @@ def push_list(repository: Repository, subject: Descriptor, files: FileList) -> N
     push_referrer(repository, subject, ARTIFACT, [source])
 
 
-def _layers(image: RemoteImage, appended: int, fetch: Fetch) -> tuple[Layer, ...]:
+def _layers(image: RemoteImage, fetch: Fetch) -> tuple[Layer, ...]:
     keys = read_label(image.labels, image.diff_ids)
-    plain = len(image.layers) - appended
+    names = layer_names(image.config, len(image.layers), str(image.repository))
     return tuple(
         Layer(
-            Group.APPENDED if number > plain else Group.EARLIER,
-            f"{image.repository.name} {number}",
+            *named,
             diff_id,
             blob,
             partial(fetch, image.repository, blob),
@@ -96,9 +108,7 @@ def _layers(image: RemoteImage, appended: int, fetch: Fetch) -> tuple[Layer, ...
             (str(image.repository),),
             str(image.repository),
         )
-        for number, (blob, diff_id) in enumerate(
-            zip(image.layers, image.diff_ids, strict=True), start=1
-        )
+        for named, blob, diff_id in zip(names, image.layers, image.diff_ids, strict=True)
     )
 
 

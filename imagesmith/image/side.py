@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from functools import cache, partial
 from imagesmith.base.changeset import Change, DamagedTarError, read_changes
 from imagesmith.base.imageroot import CHUNK_BYTES, unpack
 from imagesmith.errors import BaseError
+from imagesmith.image.history import layer_names
 from imagesmith.image.stored import StoredImage
 from imagesmith.layer.build import build_layer
 from imagesmith.layer.label import LAYERS_LABEL, read_label
@@ -24,9 +24,6 @@ from imagesmith.layer.tar import members_in_order
 from imagesmith.oci.spec import Json, array, object_of, parse, string
 
 __all__ = ["Side", "SideLayer", "image_side", "release_side"]
-
-HISTORY = re.compile(r"imagesmith: (\S+) layer, (.+)")
-"""What `make_image` writes for each layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +84,7 @@ def image_side(image: StoredImage) -> Side:
         raise BaseError(f"{image.name}: {len(image.layers)} layers, but {len(diff_ids)} diff IDs")
     settings = _settings(config, place)
     keys = read_label({LAYERS_LABEL: settings.pop(f"label.{LAYERS_LABEL}", "{}")}, diff_ids)
-    names = _names(config, len(diff_ids), place)
+    names = layer_names(config, len(diff_ids), place)
     layers = [
         Layer(*named, diff_id, source.descriptor, source.open, keys.get(diff_id))
         for named, diff_id, source in zip(names, diff_ids, image.layers, strict=True)
@@ -98,24 +95,6 @@ def image_side(image: StoredImage) -> Side:
         is_image=True,
         settings=settings,
     )
-
-
-def _names(config: Mapping[str, Json], count: int, place: str) -> list[tuple[Group, str]]:
-    """Group and name of each layer, by the image's history where that is of our making."""
-    lines = []
-    for item in array(config.get("history") or [], f"{place}: history"):
-        entry = object_of(item, f"{place}: history")
-        if not entry.get("empty_layer"):
-            lines.append(str(entry.get("created_by", "")))
-    if len(lines) != count:
-        lines = [""] * count
-    found = [HISTORY.fullmatch(line) for line in lines]
-    return [
-        (Group(match[1]), match[2])
-        if match and match[1] in set(Group)
-        else (Group.BASE, f"layer {number}")
-        for number, match in enumerate(found, 1)
-    ]
 
 
 def _settings(config: Mapping[str, Json], place: str) -> dict[str, str]:

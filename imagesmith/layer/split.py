@@ -47,7 +47,6 @@ class Group(StrEnum):
     OWN = "own"
     PROTOCOLS = "protocols"
     RELEASE = "release"
-    EARLIER = "earlier"
     APPENDED = "appended"
 
 

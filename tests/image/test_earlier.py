@@ -111,7 +111,7 @@ def test_the_files_of_an_image_without_a_list_are_read_from_its_layers(host: str
     push(made, f"{host}/fresh:1")
     found = earlier(f"{host}/fresh:1")
     assert found.files == list_members(FIRST)
-    assert (found.plain, found.appended, found.has_list) == (made.digest, 0, False)
+    assert (found.plain, found.appended) == (made.digest, 0)
     assert [one.key for one in found.layers] == [KEY]
     assert found.layers[0].holders == (f"{host}/fresh",)
 
@@ -125,8 +125,21 @@ def test_a_list_beside_the_image_is_taken_instead_of_its_layers(host: str) -> No
         raise AssertionError(f"{descriptor.digest} was fetched")
 
     found = read_earlier(Registry(), f"{host}/listed:1", PLATFORM, "app", refuse)
-    assert found and found.has_list
-    assert found.files == list_members(SECOND)
+    assert found and found.files == list_members(SECOND)
+
+
+def test_a_list_that_had_to_be_made_is_kept_beside_the_image_if_that_is_wanted(host: str) -> None:
+    push(image(layer(FIRST)), f"{host}/kept:1")
+    for keep, calls in ((False, 1), (True, 1), (False, 0)):
+        fetches: list[str] = []
+
+        def count(repository: Repository, descriptor: Descriptor) -> BinaryIO:
+            fetches.append(descriptor.digest)  # noqa: B023
+            return fetch(repository, descriptor)
+
+        found = read_earlier(Registry(), f"{host}/kept:1", PLATFORM, "app", count, keep=keep)
+        assert found and found.files == list_members(FIRST)
+        assert len(fetches) == calls
 
 
 def test_the_files_of_a_stack_are_those_of_the_release_that_was_appended_last(host: str) -> None:
