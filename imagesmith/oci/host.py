@@ -341,8 +341,10 @@ def describe(error: Exception) -> str:
         if below is None:
             break
         cause = below
+    if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
+        return "it could not be reached"
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
-        return "it stalled" if "connect" not in str(cause).lower() else "it could not be reached"
+        return "it stalled"
     if isinstance(cause, OSError) and cause.strerror:
         return cause.strerror
     words = str(cause).rpartition(": ")[2].strip() or type(cause).__name__

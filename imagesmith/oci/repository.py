@@ -125,9 +125,26 @@ class Repository:
 
     def tag(self, document: bytes, media_type: str, tag: str) -> None:
         """Put a manifest under a tag, unless it stands there: a tag may be one that is final."""
-        there = self._host_ask("HEAD", tag, ok=(200, 404), pushing=True)
-        if there.status == 404 or there.headers.get("Docker-Content-Digest") != digest_of(document):
-            self._put(document, media_type, tag)
+        digest = digest_of(document)
+        if self._tagged(tag) == digest:
+            return
+        self._put(document, media_type, tag)
+        # What stands between may say 201 by itself; what has copies may take a while to know.
+        for failures in range(1, self.host.patience.tries + 1):
+            found = self._tagged(tag)
+            if found in {digest, ""}:
+                return
+            self.host.wait(failures)
+        raise RegistryError(
+            f"{self}: manifest {tag}: the registry took it, but has {found or 'none'} there"
+        )
+
+    def _tagged(self, tag: str) -> str | None:
+        """The digest that a tag stands for, empty if the registry does not say; None if none."""
+        answer = self._host_ask("HEAD", tag, ok=(200, 404), pushing=True)
+        if answer.status == 404:
+            return None
+        return str(answer.headers.get("Docker-Content-Digest", ""))
 
     def _put(self, document: bytes, media_type: str, reference: str) -> Answer:
         call = Call(

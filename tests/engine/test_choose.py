@@ -52,8 +52,8 @@ def test_auto_says_why(
 def test_where_no_docker_answers_nothing_is_built_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choose, "find_buildkit", lambda: None)
     monkeypatch.setattr(Docker, "version", lambda _: None)
-    both: list[list[Output]] = [[LoadOutput()], [RegistryOutput(), LoadOutput()]]
-    for outputs in both:
+    every: list[list[Output]] = [[LoadOutput()], [RegistryOutput(), LoadOutput()]]
+    for outputs in every:
         with pytest.raises(DockerError, match="--load: no Docker"):
             choose_engine(EngineName.AUTO, outputs, _quiet)
 
