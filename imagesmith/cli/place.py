@@ -16,6 +16,7 @@ CacheDir = Annotated[
         metavar="DIR",
         envvar="IMAGESMITH_CACHE_DIR",
         show_default=False,
+        readable=False,  # a folder that cannot be read is a cache without layers
         help="The cache of layers and bases. Default: imagesmith in the user's cache folder.",
     ),
 ]
@@ -26,7 +27,9 @@ def cache_folder(given: Path | None) -> Path | None:
     if given is None:
         import platformdirs
 
-        given = platformdirs.user_cache_path("imagesmith")
-        # Without a home it starts with the ~ that could not be resolved.
+        try:
+            given = platformdirs.user_cache_path("imagesmith")
+        except RuntimeError:  # there is no home: some versions raise, and some leave the ~
+            return None
         return given if given.is_absolute() else None
     return given.absolute()

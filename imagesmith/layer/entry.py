@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imagesmith.errors import BaseError
-from imagesmith.oci.spec import Descriptor, Json, array, digest_of, parse, string, to_bytes
+from imagesmith.oci.spec import DIGEST, Descriptor, Json, array, digest_of, parse, string, to_bytes
 
 __all__ = ["KEY", "VERSION", "Entry", "document_of", "parse_entry"]
 
@@ -78,9 +78,12 @@ def parse_entry(data: bytes, key: str) -> Entry | None:
         return None
     try:
         blob = Descriptor.from_json(found, key)
+        diff_id = string(found.get("diffId"), key)
+        if not DIGEST.fullmatch(diff_id):
+            return None
         return Entry(
             key,
-            string(found.get("diffId"), key),
+            diff_id,
             blob.digest,
             blob.size,
             blob.media_type,

@@ -26,6 +26,7 @@ from imagesmith.oci.spec import MediaType
 __all__ = ["Damage", "Report", "plain_digest", "repair", "verify"]
 
 CHUNK_BYTES = 1 << 20
+LINK_TO_NOTHING = "a link to nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def _entry(cache: Path, path: Path) -> Entry | Damage | None:
     try:
         document = document_of(path.read_bytes())
     except FileNotFoundError:
-        return None
+        return Damage(path, LINK_TO_NOTHING) if path.is_symlink() else None
     except OSError as error:
         return Damage(path, f"cannot be read: {error.strerror}")
     if document is None or document.get("key") != path.name:
@@ -129,7 +130,8 @@ def _blob(path: Path, entries: Sequence[tuple[Path, Entry]]) -> Iterator[Damage]
                     if (entry.diff_id, entry.size) != (diff_id, size):
                         yield Damage(at, f"says something else than what is in {entry.digest}")
     except FileNotFoundError:
-        return
+        if path.is_symlink():
+            yield Damage(path, LINK_TO_NOTHING)
     except OSError as error:
         yield Damage(path, f"cannot be read: {error.strerror}")
 

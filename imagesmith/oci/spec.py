@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from imagesmith.errors import BaseError
 
 __all__ = [
+    "DIGEST",
     "EPOCH",
     "Config",
     "Descriptor",
