@@ -105,7 +105,8 @@ ADVICE: Mapping[Cause, Advice] = {
     Cause.STRIP: Advice(
         "One side was built with debug information or docs in its modules, the other without.",
         "Use the same `strip_beams` in mix.exs and the same `layers.strip` in the recipe; "
-        "`layers: {strip: always}` gives the same layers from both.",
+        "`layers: {strip: always}` takes both out of either. (Elixir up to 1.15 strips Type and "
+        "Meta besides, which no recipe can.)",
     ),
     Cause.NOT_CANONICAL: Advice(
         "One side was built with `canonical: false`, or not by imagesmith: its modules hold what "

@@ -120,6 +120,8 @@ def _other_toolchain(file: FileDifference, known: Known) -> Iterator[Reason]:
 
 
 def _stripped_types(file: FileDifference, _: Known) -> Iterator[Reason]:
+    if _on_one_side(file, KEPT, "A") or _on_one_side(file, KEPT, "B"):
+        return  # `_strip` says it
     found = [
         chunk.name
         for chunk in file.chunks or ()
@@ -133,8 +135,8 @@ def _stripped_types(file: FileDifference, _: Known) -> Iterator[Reason]:
 
 def _strip(file: FileDifference, _: Known) -> Iterator[Reason]:
     for side in ("A", "B"):
-        found = _on_one_side(file, KEPT, side)
-        if found:
+        if _on_one_side(file, KEPT, side):
+            found = _on_one_side(file, KEPT | STRIPPED_TYPES, side)
             yield Reason(Cause.STRIP, f"only {side} has {listed(found)}")
 
 
