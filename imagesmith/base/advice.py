@@ -171,10 +171,12 @@ class Adviser:
         """The whole base is for another architecture than the release."""
         if self.minimal:
             return (
-                f"Give the release a sysroot for {architecture}, `base: {{minimal: {{sysroot: DIR}}}}`:"
-                " nothing in it is run. Or build the release for this machine."
+                f"Give the release a sysroot for {architecture}, of which nothing is run: "
+                "`base: {minimal: {sysroot: DIR}}`; or build the release for this machine."
             )
-        return f"Use a base for linux/{architecture}, or build the release on the base's own system."
+        return (
+            f"Use a base for linux/{architecture}, or build the release on the base's own system."
+        )
 
     def libc(self, libc: str, loader: str) -> str:
         """The base has not the C library that the release was built with."""

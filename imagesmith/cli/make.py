@@ -60,6 +60,8 @@ def make_image(
         fetch=fetcher(telling.log, access),
         erlang=None if release.has_erts else SystemErlang(release.erts_version, release.from_base),
     )
+    for warning in base.warnings:
+        telling.warn(f"{release.name}: {warning}")
     for layer in base.layers:
         telling.layer(layer)
     layers = []
