@@ -51,3 +51,10 @@ def shop_otp27(session_folder: Path) -> Shop:
     """The shop as Elixir 1.18 on OTP 27 builds it, in a Debian 13 root."""
     with _one_at_a_time(session_folder / "shop-otp27.lock"):
         return Shop.on_trixie(session_folder)
+
+
+@pytest.fixture(scope="session")
+def shop_arm64(session_folder: Path) -> Shop:
+    """The shop for arm64, of the same source, Elixir and OTP as `shop`."""
+    with _one_at_a_time(session_folder / "shop-arm64.lock"):
+        return Shop.for_arm64(session_folder)

@@ -13,7 +13,10 @@ __all__ = ["Base"]
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Layers bottom to top, the base's own environment, and a word on what it is."""
+    """Layers bottom to top, the base's own environment, and a word on what it is.
+
+    `warnings` are what it lacks that some releases can do without.
+    """
 
     layers: tuple[Layer, ...]
     platform: Platform
@@ -21,3 +24,4 @@ class Base:
     env: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

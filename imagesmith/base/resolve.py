@@ -12,7 +12,7 @@ from imagesmith.base.check import PATH, SystemErlang, check, shells, strangers
 from imagesmith.base.finding import refuse
 from imagesmith.base.imageroot import ImageRoot
 from imagesmith.base.layout import layout_base
-from imagesmith.base.minimal import plan_minimal
+from imagesmith.base.minimal import plan_minimal, warnings
 from imagesmith.base.sysroot import FolderRoot, Sysroot
 from imagesmith.errors import ReleaseError, UsageError
 from imagesmith.layer.build import build_layer
@@ -85,7 +85,8 @@ def _minimal(sysroot: Sysroot, binaries: Binaries, platform: Platform, store: St
         findings=strangers(binaries),
     )
     layers = tuple(build_layer(plan, store) for plan in plans)
-    return Base(layers, platform, f"minimal, from the {sysroot.name}")
+    description = f"minimal, from the {sysroot.name}"
+    return Base(layers, platform, description, warnings=warnings(sysroot))
 
 
 @contextmanager

@@ -71,6 +71,8 @@ def make_image(
         fetch=fetch,
         erlang=None if release.has_erts else SystemErlang(release.erts_version, release.from_base),
     )
+    for warning in base.warnings:
+        telling.warn(f"{release.name}: {warning}")
     stack = onto.layers(name, release.version, plans, base, store) if onto else None
     if stack:
         base, layers = stack
