@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imagesmith.layer.layer import Layer
-from imagesmith.layer.split import LayerPlan
+from imagesmith.layer.split import Plan
 from imagesmith.layer.store import Store
 from imagesmith.layer.tar import tar
 from imagesmith.oci.spec import Descriptor, MediaType
@@ -11,7 +11,7 @@ from imagesmith.oci.spec import Descriptor, MediaType
 __all__ = ["build_layer"]
 
 
-def build_layer(plan: LayerPlan, store: Store) -> Layer:
+def build_layer(plan: Plan, store: Store) -> Layer:
     """The layer of a plan. Raises ReleaseError or OutputError if it cannot be written."""
     key = plan.key
     blob = store.get(key) or store.put(key, lambda: tar(plan.members, plan.prefix))
