@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from imagesmith.layer.layer import Layer
 from imagesmith.oci.spec import Platform
 
-__all__ = ["Base"]
+__all__ = ["PATH", "Base", "SystemErlang"]
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Docker's default, for a base that sets none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemErlang:
+    """What a release without ERTS wants of its base; `applications` are names and versions."""
+
+    erts_version: str
+    applications: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,9 @@ def build(
             from imagesmith.cli.append import Appends
 
             onto = Appends(append_to, connect, cache.blobs, telling, pushes=pushes)
-        images = [make_image(wanted, item, store, telling, fetch, onto) for item in found]
+        images = [
+            make_image(wanted, item, store, telling, fetch, cache.folder, onto) for item in found
+        ]
         deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
         delivered = deliver(delivering, deliveries, outputs)
         if pushes:

@@ -20,6 +20,7 @@ from imagesmith.oci.spec import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from imagesmith.cli.append import Appends
     from imagesmith.cli.find import Found
@@ -45,11 +46,12 @@ def make_image(
     store: Store,
     telling: Progress,
     fetch: Fetch,
+    cache: Path | None,
     onto: Appends | None = None,
 ) -> Image:
     """Read, warn, plan, find the base, build what the store lacks, put it together.
 
-    On top of an earlier image, if `onto` knows one that it can be put on.
+    What is found out of a base is kept in the folder `cache`. On top of an earlier image, if `onto` knows one that it can be put on.
     """
     release = read(recipe, found)
     name = (found.name or release.name).lower()
@@ -70,6 +72,7 @@ def make_image(
         store,
         fetch=fetch,
         erlang=None if release.has_erts else SystemErlang(release.erts_version, release.from_base),
+        cache=cache,
     )
     for warning in base.warnings:
         telling.warn(f"{release.name}: {warning}")

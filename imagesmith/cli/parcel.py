@@ -89,7 +89,7 @@ def _keys(recipes: list[Path], folder: Path, telling: Progress) -> set[str]:
             fetch = fetcher(folder, connector([], []), telling.log)
             wanted = find_recipe(path)
             for found in find_releases(wanted, [], scratch, telling.log, NO_ACCESS):
-                image = make_image(wanted, found, cache, telling, fetch)
+                image = make_image(wanted, found, cache, telling, fetch, folder)
                 for layer in image.layers:
                     if layer.key:
                         layer.open().close()  # so that its blob is there, whatever was lost

@@ -8,14 +8,14 @@ from __future__ import annotations
 from functools import partial
 
 from imagesmith.layer.layer import Layer
-from imagesmith.layer.split import LayerPlan
+from imagesmith.layer.split import Plan
 from imagesmith.layer.store import Store
 from imagesmith.layer.tar import tar
 
 __all__ = ["build_layer"]
 
 
-def build_layer(plan: LayerPlan, store: Store) -> Layer:
+def build_layer(plan: Plan, store: Store) -> Layer:
     """The layer of a plan. Raises ReleaseError or OutputError if it cannot be written."""
     key = plan.key
     make = partial(tar, plan.members, plan.prefix)
