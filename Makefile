@@ -34,3 +34,4 @@ check: setup
 bench: setup
 	.ci/tools elixir
 	$(PYTHON) bench/base_size.py
+	.ci/engine run $(PYTHON) -m bench.speed
