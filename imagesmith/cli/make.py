@@ -51,7 +51,8 @@ def make_image(
 ) -> Image:
     """Read, warn, plan, find the base, build what the store lacks, put it together.
 
-    What is found out of a base is kept in the folder `cache`. On top of an earlier image, if `onto` knows one that it can be put on.
+    What is found out of a base is kept in the folder `cache`. On top of an earlier image, if
+    `onto` knows one that it can be put on.
     """
     release = read(recipe, found)
     name = (found.name or release.name).lower()
