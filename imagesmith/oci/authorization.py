@@ -141,7 +141,7 @@ class Authorization:
         except BaseError as error:
             raise RegistryError(error.message) from None
         token = found.get("token") or found.get("access_token")
-        if not isinstance(token, str) or not token.isprintable():
+        if not isinstance(token, str) or not token or not token.isprintable():
             raise RegistryError(f"{self._host}: the token server answered without a token")
         life = found.get("expires_in")
         seconds = life if isinstance(life, int) else SHORTEST_SECONDS

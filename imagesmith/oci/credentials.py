@@ -10,7 +10,6 @@ Docker's `config.json` (docker/cli, "Docker CLI configuration file") has
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import subprocess
 from collections.abc import Collection, Mapping
@@ -168,7 +167,7 @@ def _login(value: Json, place: str) -> Login | None:
     if entry.get("auth"):
         try:
             text = base64.b64decode(str(entry["auth"]), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # of base64, of UTF-8
             raise RegistryError(f"{place}: auth is no base64 of USER:PASSWORD") from None
         username, _, password = text.rstrip("\0").partition(":")
     token = str(entry.get("identitytoken") or "")

@@ -341,6 +341,8 @@ def describe(error: Exception) -> str:
         if below is None:
             break
         cause = below
+    if isinstance(cause, urllib3.exceptions.NewConnectionError):
+        return str(cause).rpartition("] ")[2]  # the system's words, behind its number
     if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
         return "it could not be reached"
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):

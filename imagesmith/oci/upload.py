@@ -95,6 +95,7 @@ class Upload:
                 return self._finish(url, chunk)
             url = self._patch(url, chunk, offset)
             offset += len(chunk)
+            del chunk  # or it would be held while the next one is read
         return self._finish(url, b"")
 
     def _patch(self, url: str, chunk: bytes, start: int) -> str:

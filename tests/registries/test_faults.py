@@ -334,6 +334,29 @@ def test_where_a_download_is_sent_to_learns_no_password(
         assert set(joe.asked) == {passing.host}
 
 
+def test_where_an_upload_is_sent_to_learns_no_password(
+    image: Image, plain: str, tmp_path: Path
+) -> None:
+    with (
+        docker_registry(tmp_path / "own", auth=password_file(tmp_path)) as own,
+        proxy(own) as passing,
+        proxy(plain, "127.0.0.2") as elsewhere,
+    ):
+        away = f"http://{elsewhere.host}/v2/shop/blobs/uploads/none"
+        passing.fail(Answer(202, {"Location": away}), "POST")
+        push(image, f"{passing.host}/shop:1", credentials=Joe())
+        assert elsewhere.passed
+        for request in elsewhere.passed:
+            assert "authorization" not in {name.lower() for name in request.headers}
+
+
+def test_no_password_goes_to_a_token_server_without_tls(passing: Proxy, image: Image) -> None:
+    realm = 'Bearer realm="http://203.0.113.9/token",service="s"'
+    passing.fail(Answer(401, {"WWW-Authenticate": realm}), times=100)
+    with pytest.raises(RegistryError, match=r"203\.0\.113\.9, which is not protected by TLS"):
+        push(image, f"{passing.host}/shop:1", credentials=Joe())
+
+
 # Tokens
 
 

@@ -11,8 +11,9 @@ from tests.shop import REPO
 
 pytestmark = pytest.mark.oracle
 
-MOST = 120_000_000
-"""Bytes that a process may take at most, the interpreter and its libraries included."""
+MOST = 100_000_000
+"""Bytes that a process may take at most, the interpreter and its libraries included: what the
+command line has besides them then fits into the 120 MB that are promised."""
 
 
 def test_three_hundred_megabytes_go_through_a_small_process(plain: str) -> None:

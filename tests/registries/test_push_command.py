@@ -45,6 +45,7 @@ def failed(done: Done, *words: str) -> None:
     for word in words:
         assert word in error
     assert "Traceback" not in done.stderr
+    assert PASSWORD not in done.stderr
     assert not done.stdout.strip()
 
 
