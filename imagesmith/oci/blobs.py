@@ -8,7 +8,7 @@ meddler has left here: a damaged blob is removed, and is a blob that is not here
 processes that write the same one, each renames its own into place, and all have written the same.
 
 A layout gets copies, never hard links: `chmod`, `chown` and edits in place would reach into the
-cache. A link would save a copy of 10 MB, some 5 ms, of which most is hashing that stays.
+cache. And all that a link would save of an unchanged build is 2 %: the bytes are hashed anyway.
 """
 
 from __future__ import annotations
