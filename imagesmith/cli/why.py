@@ -25,7 +25,7 @@ def why(
         typer.Argument(
             metavar="A",
             help="What is there already: a release (a folder, a .tar.gz, or a recipe), an OCI "
-            "layout (oci:DIR[@DIGEST]) or an OCI archive (.tar).",
+            "layout (oci:DIR or oci:DIR@DIGEST) or an OCI archive (.tar).",
         ),
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="What is new; the same choice.")],
