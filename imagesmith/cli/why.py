@@ -25,7 +25,8 @@ def why(
         typer.Argument(
             metavar="A",
             help="What is there already: a release (a folder, a .tar.gz, or a recipe), an OCI "
-            "layout (oci:DIR[@DIGEST]), an OCI archive (.tar), or an image in a registry.",
+            "layout (oci:DIR or oci:DIR@DIGEST), an OCI archive (.tar), or an image in a registry "
+            "(HOST/NAME:TAG).",
         ),
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="What is new; the same choice.")],
@@ -124,14 +125,18 @@ def _referenced(text: str, platform: Platform | None, scratch: Path) -> StoredIm
     from imagesmith.oci.blobs import BlobDir
     from imagesmith.oci.reference import ImageName
 
+    missing = UsageError(
+        f"{text}: there is no such folder, archive or recipe",
+        hint="Name a release, a recipe, an OCI layout (oci:DIR), an OCI archive (FILE.tar), or an "
+        "image with its tag or digest (HOST/NAME:TAG).",
+    )
+    # A bare word is more often a folder's name with a mistake in it than an image at Docker Hub.
+    if ":" not in text.rpartition("/")[2]:
+        raise missing
     try:
         ImageName.parse(text)
     except UsageError:
-        raise UsageError(
-            f"{text}: there is no such folder, archive or recipe",
-            hint="Name a release, a recipe, an OCI layout (oci:DIR), an OCI archive (FILE.tar), "
-            "or an image (HOST/NAME:TAG).",
-        ) from None
+        raise missing from None
     return registry_image(text, connector([], [])(), BlobDir(scratch), platform)
 
 

@@ -35,7 +35,7 @@ STRIPPED_TYPES = {"Type", "Meta"}
 TAKEN_IN = {Group.OTP, Group.ELIXIR, Group.THIRD_PARTY}
 SHOWN = 6
 PROVIDERS = ":elixir, :config_provider_init"
-"""Where mix tells of runtime.exs, with its path (Elixir: Config.Provider)."""
+"""Where mix keeps the path of runtime.exs, and compile_env once more (Elixir: Config.Provider)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,11 @@ def _protocol(file: FileDifference, _: Known) -> Iterator[Reason]:
 
 def _compile_config(file: FileDifference, known: Known) -> Iterator[Reason]:
     keys = known.compile_env.get(file.application, ())
-    if keys and {"Code", "LitT"} & _names(file):
+    if keys and (found := sorted({"Code", "LitT", "StrT"} & _names(file))):
         yield Reason(
             Cause.COMPILE_CONFIG,
             f"{file.application}.app recorded another value of {listed(keys)}, and "
-            f"{listed(sorted({'Code', 'LitT'} & _names(file)))} of the module changed",
+            f"{listed(found)} of the module changed",
         )
 
 
@@ -236,11 +236,14 @@ def _configuration(file: FileDifference, known: Known) -> Iterator[Reason]:
     found = texts(file)
     if name == "sys.config" and found:
         keys = config_differences(*found)
-        if PROVIDERS in keys and known.difference.before.version != known.difference.after.version:
-            keys.remove(PROVIDERS)
+        others = [key for key in keys if key != PROVIDERS]
+        renamed = known.difference.before.version != known.difference.after.version
+        if PROVIDERS in keys and renamed:
             yield Reason(Cause.VERSION, "sys.config names the folder of runtime.exs")
-        if keys:
-            yield Reason(Cause.RUNTIME_CONFIG, f"{listed(keys)} in sys.config")
+        elif keys:
+            others = others or keys
+        if others:
+            yield Reason(Cause.RUNTIME_CONFIG, f"{listed(others)} in sys.config")
     elif name.startswith(("vm.args", "remote.vm.args", "env.sh", "sys.config", "runtime.exs")):
         yield Reason(Cause.RUNTIME_CONFIG, name)
 

@@ -216,3 +216,14 @@ def test_append_to_an_image_that_is_not_there_builds_in_full(
         check=False,
     )
     assert b"application/vnd.imagesmith.files.v1" in answer.stdout
+
+
+def test_cache_why_compares_an_image_in_a_registry(shop: Shop, tmp_path: Path, host: str) -> None:
+    build(shop.web, tmp_path / "a", "--push", "-t", f"{host}/why/web:1")
+    done = subprocess.run(
+        [*(sys.executable, "-m", "imagesmith", "cache", "why"), f"{host}/why/web:1", shop.web],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "The same layers" in done.stdout
