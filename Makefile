@@ -2,13 +2,14 @@
 # make test      everything that CI runs; sets up what it needs, Docker included
 # make unit      the tests that need neither Elixir nor Docker
 # make check     formatting, lint, types, the order of the rooms
+# make soak      the tests that take minutes: hundreds of killed builds on one cache
 # make bench     the figures that README.md quotes
 
 PYTHON := .venv/bin/python
 PATH := $(CURDIR)/.venv/bin:$(PATH)
 UNIT := not release and not oracle and not container and not fuzz
 
-.PHONY: setup demo test unit check bench
+.PHONY: setup demo test unit check soak bench
 
 setup:
 	@.ci/venv
@@ -31,6 +32,11 @@ check: setup
 	lint-imports --no-logo
 	shellcheck .ci/engine .ci/engine-down.sh .ci/tools .ci/lib.sh .ci/venv .ci/demo .ci/run fixtures/shop/build fixtures/echo/build
 
+soak: setup
+	.ci/tools elixir
+	$(PYTHON) -m pytest -m soak tests/cache
+
 bench: setup
 	.ci/tools elixir
 	$(PYTHON) bench/base_size.py
+	.ci/engine run $(PYTHON) -m bench.speed

@@ -101,20 +101,31 @@ debian_mirror() {
 unpack() {
   local suite=$1 name=$2
   shift 2
-  if [ -e "$tools/$name" ]; then return 0; fi
-  [ -e "$debian_keyring" ] || install_packages debian-archive-keyring
   once "$name" unpack_into "$suite" "$@"
 }
 
 debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 unpack_into() {
-  local into=$1 suite=$2 apt deb
+  local into=$1 suite=$2 debs=$1.debs deb # beside it, as all that lies in $into is kept
   shift 2
-  say "fetching $* of Debian $suite"
-  apt=$into.apt # beside it, as all that lies in $into is kept
-  rm -rf "$apt"
-  mkdir -p "$into" "$apt"/{state/lists/partial,cache/archives/partial,debs}
+  mkdir -p "$into"
+  download "$debs" "$suite" "$(dpkg --print-architecture)" "$@"
+  for deb in "$debs"/*.deb; do
+    dpkg -x "$deb" "$into"
+  done
+  rm -rf "$debs"
+}
+
+# download FOLDER SUITE ARCHITECTURE PACKAGE…: the .deb files of any Debian release
+# and architecture; what the machine's own apt and dpkg know stays as it is.
+download() {
+  local into=$1 suite=$2 architecture=$3 apt=$1.apt
+  shift 3
+  [ -e "$debian_keyring" ] || install_packages debian-archive-keyring
+  say "fetching $* of Debian $suite, $architecture"
+  rm -rf "$apt" "$into"
+  mkdir -p "$into" "$apt"/{state/lists/partial,cache/archives/partial}
   : >"$apt/status"
   printf 'deb [signed-by=%s] %s %s main\n' \
     "$debian_keyring" "$(debian_mirror)" "$suite" >"$apt/sources.list"
@@ -123,6 +134,8 @@ unpack_into() {
   # cannot be counted on to reach a folder inside of somebody's home.
   local private=(
     -q
+    -o "APT::Architecture=$architecture"
+    -o "APT::Architectures=$architecture"
     -o "Dir::Etc::SourceList=$apt/sources.list"
     -o "Dir::Etc::SourceParts=/dev/null"
     -o "Dir::State=$apt/state"
@@ -134,9 +147,6 @@ unpack_into() {
     -o "Acquire::Retries=3"
   )
   apt-get "${private[@]}" update >&2
-  (cd "$apt/debs" && apt-get "${private[@]}" download "$@" >&2)
-  for deb in "$apt"/debs/*.deb; do
-    dpkg -x "$deb" "$into"
-  done
+  (cd "$into" && apt-get "${private[@]}" download "$@" >&2)
   rm -rf "$apt"
 }

@@ -8,6 +8,7 @@
     │   └── ModuleError        a .beam file that the VM could not load
     ├── BaseError              the base cannot carry this release
     ├── OutputError            the image could not be written where it was wanted
+    ├── CacheError             an archive of the layer cache is damaged, or none
     ├── RegistryError          a registry refused, failed or lied
     └── DockerError            a Docker did not do what it was asked
 
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "BaseError",
+    "CacheError",
     "DockerError",
     "ImagesmithError",
     "ModuleError",
@@ -76,6 +78,10 @@ class BaseError(ImagesmithError):
 
 class OutputError(ImagesmithError):
     """The image could not be written or delivered."""
+
+
+class CacheError(ImagesmithError):
+    """An archive of the layer cache that is damaged, or is none."""
 
 
 class DockerError(ImagesmithError):

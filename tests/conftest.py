@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,18 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
     """A folder that all xdist workers of this run share."""
     folder = tmp_path_factory.getbasetemp()
     return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or fills the cache of who runs it."""
+    before = os.environ.get("IMAGESMITH_CACHE_DIR")
+    os.environ["IMAGESMITH_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["IMAGESMITH_CACHE_DIR"]
+    else:
+        os.environ["IMAGESMITH_CACHE_DIR"] = before
 
 
 @contextmanager
@@ -38,3 +51,10 @@ def shop_otp27(session_folder: Path) -> Shop:
     """The shop as Elixir 1.18 on OTP 27 builds it, in a Debian 13 root."""
     with _one_at_a_time(session_folder / "shop-otp27.lock"):
         return Shop.on_trixie(session_folder)
+
+
+@pytest.fixture(scope="session")
+def shop_arm64(session_folder: Path) -> Shop:
+    """The shop for arm64, of the same source, Elixir and OTP as `shop`."""
+    with _one_at_a_time(session_folder / "shop-arm64.lock"):
+        return Shop.for_arm64(session_folder)

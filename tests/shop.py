@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +49,17 @@ class Shop:
         return cls("25", releases, Path("/"))
 
     @classmethod
+    def for_arm64(cls, folder: Path) -> Shop:
+        """Built on this machine with arm64's Erlang and a cross compiler; nothing emulates one."""
+        root = Path(tool("arm64"))
+        work = folder / "shop-arm64"
+        if not (work / BUILT).exists():
+            (erts,) = (root / "usr/lib/erlang").glob("erts-*")
+            run_build("--work", str(work), SHOP_ERTS=str(erts), CC="aarch64-linux-gnu-gcc")
+            (work / BUILT).touch()
+        return cls("25", work / "_build/prod/rel", root)
+
+    @classmethod
     def on_trixie(cls, folder: Path) -> Shop:
         root = Path(tool("trixie"))
         work = folder / "shop-trixie"
@@ -72,6 +85,24 @@ def run_build(*arguments: str, **env: str) -> list[Path]:
         env={**os.environ, **env},
     )
     return [Path(line) for line in done.stdout.splitlines()]
+
+
+def layers(release: Path, folder: Path, recipe: str = "", **environment: str) -> dict[str, str]:
+    """The digest of each layer of the release, by name, as `imagesmith build` tells them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\n{recipe}")
+    output = ("--progress", "json", "--output", "type=oci,tar=false,dest=out.oci")
+    done = subprocess.run(
+        [sys.executable, "-m", "imagesmith", "build", "recipe.yml", *output],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    return {item["layer"]: item["digest"] for item in told if "layer" in item}
 
 
 def copy_source(to: Path) -> None:

@@ -167,6 +167,17 @@ class Adviser:
             "or build the release on this one."
         )
 
+    def architecture(self, architecture: str) -> str:
+        """The whole base is for another architecture than the release."""
+        if self.minimal:
+            return (
+                f"Give the release a sysroot for {architecture}, of which nothing is run: "
+                "`base: {minimal: {sysroot: DIR}}`; or build the release for this machine."
+            )
+        return (
+            f"Use a base for linux/{architecture}, or build the release on the base's own system."
+        )
+
     def libc(self, libc: str, loader: str) -> str:
         """The base has not the C library that the release was built with."""
         if not loader.startswith("/lib"):

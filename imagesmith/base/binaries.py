@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import platform as machine
-import posixpath
 import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
-from imagesmith.base.elf import ARCHITECTURES, MAGIC, Elf, read_elf
+from imagesmith.base.elf import ARCHITECTURES, Elf, read_elf
+from imagesmith.base.programs import Programs, find_programs
 from imagesmith.errors import ReleaseError
-from imagesmith.layer.member import FileMember, LinkMember, Member
+from imagesmith.layer.member import FileMember, Member
 from imagesmith.oci.spec import Platform
 
-__all__ = ["Binaries", "read_binaries"]
-
-MACHO = {b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe"}
-MACHO_ARCHITECTURES = {0x01000007: "amd64", 0x0100000C: "arm64", 7: "386", 12: "arm"}
-FAT = b"\xca\xfe\xba\xbe"  # Java's class files begin so too, but are not under priv as .so
-PE = b"MZ"
+__all__ = ["Binaries", "read_binaries", "read_programs"]
 
 VM_NAMES = ("/bin/beam.smp", "/bin/beam.smp.dll")
 THIS = {"aarch64": "arm64", "x86_64": "amd64"}
-SCRIPTS = ("bin/", "releases/")
 IN_MEMORY_BYTES = 16 << 20
-DOWNLOADS = "/priv/static/"
-"""What an application hands to browsers runs somewhere else."""
-
 PLATFORM_WORDS = re.compile(
     r"(?<![a-z0-9])(?:lib|linux|linux32|linux64|gnu|glibc|musl|gnueabihf|musleabihf|gnueabi|unknown|"
     r"pc|apple|darwin|macos|osx|mac|windows|win|win32|win64|msvc|mingw|freebsd|"
@@ -66,29 +57,18 @@ def read_binaries(members: Iterable[Member], root: str) -> Binaries:
 
     Raises ReleaseError for a VM that is not for Linux, BaseError for a damaged ELF file.
     """
+    return read_programs(find_programs(members, root))
+
+
+def read_programs(programs: Programs) -> Binaries:
+    """As `read_binaries`, of programs that were found already."""
     elves: dict[str, Elf] = {}
-    others: dict[str, Platform] = {}
-    scripts: dict[str, str] = {}
-    links: dict[str, str] = {}
-    for member in members:
-        place = f"/{root}/{member.path}"
-        if isinstance(member, LinkMember):
-            links[place] = posixpath.join(posixpath.dirname(place), member.target)
-        elif isinstance(member, FileMember) and _may_run(member):
-            head = next(iter(member.content.stream()), b"")
-            if head.startswith(MAGIC):
-                elf = _read_elf(member)
-                if elf.loadable:
-                    elves[place] = elf
-            elif head.startswith(b"#!") and member.path.startswith(SCRIPTS):
-                scripts[place] = head[2:].partition(b"\n")[0].decode(errors="replace").strip()
-            elif foreign := _foreign(head):
-                others[place] = foreign
-    for link, target in links.items():
-        for _ in links:  # a link may lead to another
-            target = links.get(posixpath.normpath(target), target)
-        if posixpath.normpath(target) in elves:
-            elves[link] = elves[posixpath.normpath(target)]
+    for place, member in programs.elves.items():
+        elf = _read_elf(member)
+        if elf.loadable:
+            elves[place] = elf
+    elves |= {link: elves[target] for link, target in programs.links.items() if target in elves}
+    others = dict(programs.foreign)
     others |= {path: elf.platform for path, elf in elves.items() if elf.system != "linux"}
     vm = next((path for path in sorted({*elves, *others}) if path.endswith(VM_NAMES)), None)
     if vm in others:
@@ -103,28 +83,8 @@ def read_binaries(members: Iterable[Member], root: str) -> Binaries:
         vm,
         {path: elf for path, elf in elves.items() if elf.platform == platform},
         _strangers(elves, others, platform),
-        scripts,
+        programs.scripts,
     )
-
-
-def _may_run(member: FileMember) -> bool:
-    return not member.path.endswith((".beam", ".app")) and DOWNLOADS not in member.path
-
-
-def _foreign(data: bytes) -> Platform | None:
-    """The platform of a Mach-O or PE file (Apple's loader.h; Microsoft's PE Format)."""
-    if data[:4] in MACHO:
-        kind = int.from_bytes(data[4:8], "little")
-        return Platform(MACHO_ARCHITECTURES.get(kind, "unknown"), "darwin")
-    if data[:4] == FAT and int.from_bytes(data[4:8], "big") < 20:
-        return Platform("universal", "darwin")
-    if data[:2] == PE:
-        at = int.from_bytes(data[60:64], "little")
-        machine = {0x8664: "amd64", 0xAA64: "arm64", 0x14C: "386"}.get(
-            int.from_bytes(data[at + 4 : at + 6], "little")
-        )
-        return Platform(machine, "windows") if machine and data[at : at + 2] == b"PE" else None
-    return None
 
 
 def _only(platforms: Iterable[Platform]) -> Platform:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from imagesmith.base.advice import Adviser
+from imagesmith.base.base import PATH, SystemErlang
 from imagesmith.base.binaries import Binaries
 from imagesmith.base.erlang import check_erlang
 from imagesmith.base.finding import Finding
@@ -15,23 +15,12 @@ from imagesmith.base.sysroot import Sysroot
 
 __all__ = ["PATH", "SystemErlang", "check", "shells", "strangers"]
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Docker's default, for a base that sets none."""
-
 SHELL = "/bin/sh"
 TOOLS = tuple("awk cat cut date dd dirname grep ln mkdir od readlink rm sed tr".split())
 """What the scripts of mix, relx and ERTS, and our lines in env.sh, call on the way to a VM."""
 
 SHELLS = ("bash", "ksh", "zsh")
 """Other shells that a start script may be written for (Distillery's: bash)."""
-
-
-@dataclass(frozen=True, slots=True)
-class SystemErlang:
-    """What a release without ERTS wants of its base; `applications` are names and versions."""
-
-    erts_version: str
-    applications: tuple[tuple[str, str], ...] = ()
 
 
 def check(

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imagesmith.base.base import Base
-from imagesmith.base.export import cache_folder, export_build
+from imagesmith.base.export import bases_folder, export_build
 from imagesmith.base.image import ExportedImage
-from imagesmith.base.layout import OTHER_BASE
+from imagesmith.base.manifest import OTHER_BASE
 from imagesmith.docker.buildx import Build, Tell
 from imagesmith.docker.dockerfile import SCRIPTS, Dockerfile, placed, script_context
 from imagesmith.docker.log import Trouble, trouble_of
@@ -59,6 +59,7 @@ def dockerfile_base(
     target: str | None,
     packages: Sequence[str],
     platform: Platform,
+    cache: Path,
     tell: Tell | None = None,
     access: Access = NO_ACCESS,
 ) -> Base:
@@ -67,7 +68,9 @@ def dockerfile_base(
     Raises UsageError for a stage that is not there, BaseError if an image in it is not there for
     the platform, DockerError in BuildKit's words.
     """
-    return dockerfile_layout(dockerfile, target, packages, platform, tell, access).base(platform)
+    return dockerfile_layout(dockerfile, target, packages, platform, cache, tell, access).base(
+        platform
+    )
 
 
 def dockerfile_layout(
@@ -75,6 +78,7 @@ def dockerfile_layout(
     target: str | None,
     packages: Sequence[str],
     platform: Platform,
+    cache: Path,
     tell: Tell | None = None,
     access: Access = NO_ACCESS,
 ) -> ExportedImage:
@@ -92,14 +96,15 @@ def dockerfile_layout(
             ssh=access.ssh,
             platform=str(platform),
         )
-        cache = cache_folder()
+        bases = bases_folder(cache)
         try:
             folder, entry = export_build(
                 buildkit,
                 build,
-                lambda entry: cache / f"{entry.digest.removeprefix('sha256:')}-dockerfile",
+                lambda entry: bases / f"{entry.digest.removeprefix('sha256:')}-dockerfile",
                 {},
                 tell,
+                bases,
             )
         except DockerError as error:
             message = f"base {dockerfile}: {error.message}"

@@ -6,14 +6,15 @@ Versioning". Read by pyelftools.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
+from elftools.elf.sections import Section
 from elftools.elf.segments import InterpSegment
 
 from imagesmith.errors import BaseError
@@ -45,6 +46,9 @@ SYSTEMS = {
 
 LIBC = "libc.so.6"
 LOADABLE = ("ET_DYN", "ET_EXEC")
+
+SECTIONS = frozenset({6, 0x6FFFFFFD, 0x6FFFFFFE})
+"""Types of sections that tell of dynamic linking: DYNAMIC, GNU_verdef, GNU_verneed."""
 
 VER_FLG_WEAK = 2
 """Of a wanted version: ld.so says nothing if it is not there (glibc, elf/dl-version.c)."""
@@ -90,13 +94,37 @@ class Elf:
 def read_elf(file: BinaryIO, place: str) -> Elf:
     """Read an ELF file. Raises BaseError, naming `place`, if it is damaged."""
     try:
-        return _read(ELFFile(file))
+        return _read(_DynamicPart(file))
     # pyelftools trusts the file's tables: what they hold when damaged ends in any of these.
     except (
         *(ELFError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
         *(ArithmeticError, MemoryError, RecursionError, OSError),
     ) as error:
         raise BaseError(f"{place}: this ELF file is damaged ({error})") from None
+
+
+class _DynamicPart(ELFFile):
+    """An ELF file without the sections that nothing is asked of.
+
+    pyelftools goes through all of them for the names in the dynamic segment, and makes an object
+    of each: most of the time that a file takes.
+    """
+
+    def iter_sections(self, type: str | None = None) -> Iterator[Section]:  # noqa: A002
+        start, size, count = self["e_shoff"], self["e_shentsize"], self.num_sections()
+        if start + size * count > self.stream_len:
+            raise ELFError("its section headers lie behind its end")
+        self.stream.seek(start)
+        table = self.stream.read(size * count)
+        order: Literal["little", "big"] = "little" if self.little_endian else "big"
+        for number in range(count):
+            at = (
+                number * size + 4
+            )  # sh_type follows the name's offset, a word (Elf32_Shdr, Elf64_Shdr)
+            if int.from_bytes(table[at : at + 4], order) in SECTIONS:
+                section = self.get_section(number)
+                if type in (None, section["sh_type"]):
+                    yield section
 
 
 def _read(elf: ELFFile) -> Elf:

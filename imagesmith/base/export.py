@@ -40,18 +40,15 @@ from imagesmith.oci.spec import (
     string,
 )
 
-__all__ = ["cache_folder", "export_build", "export_stored", "whole_layout"]
+__all__ = ["bases_folder", "export_build", "export_stored", "whole_layout"]
 
 UNUSED_DAYS = 30
 CHUNK_BYTES = 1 << 20
 
 
-def cache_folder() -> Path:
-    """Where exported bases are kept; those that nobody used for a month are removed."""
-    import platformdirs
-
-    given = os.environ.get("IMAGESMITH_CACHE_DIR")
-    folder = (Path(given) if given else platformdirs.user_cache_path("imagesmith")) / "bases"
+def bases_folder(cache: Path) -> Path:
+    """Where a cache keeps exported bases; those that nobody used for a month are removed."""
+    folder = cache / "bases"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for entry in folder.iterdir():
@@ -61,7 +58,7 @@ def cache_folder() -> Path:
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be used: {error.strerror}",
-            hint="Set IMAGESMITH_CACHE_DIR to a folder that can be written.",
+            hint="Name a folder that can be written with --cache-dir.",
         ) from None
     return folder
 
@@ -89,13 +86,15 @@ def export_build(
     place: Callable[[Descriptor], Path],
     annotations: Mapping[str, str],
     tell: Tell | None,
+    bases: Path,
 ) -> tuple[Path, Descriptor]:
     """Run the build and write its image to the layout `place`.
 
-    `annotations` go on the layout's entry. Atomic, and several processes may write to one place.
+    `annotations` go on the layout's entry; `bases` is where there is room for large archives.
+    Atomic, and several processes may write to one place.
     Raises DockerError in BuildKit's words, OutputError if the disk refuses.
     """
-    with _scratch() as scratch:
+    with _scratch(bases) as scratch:
         archive = scratch / "image.tar"
         if buildkit.takes_layouts:
             output = {"type": "oci", "dest": str(archive)}
@@ -111,25 +110,27 @@ def export_build(
 
 
 def export_stored(
-    image: str, place: Callable[[Descriptor], Path], annotations: Mapping[str, str]
+    image: str,
+    place: Callable[[Descriptor], Path],
+    annotations: Mapping[str, str],
+    bases: Path,
 ) -> tuple[Path, Descriptor]:
     """The same for an image that lies in Docker's classic store, by its ID."""
-    with _scratch() as scratch:
+    with _scratch(bases) as scratch:
         save_image(image, scratch / "image.tar")
         return _unpack(scratch / "image.tar", scratch, place, annotations)
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
+def _scratch(bases: Path) -> Iterator[Path]:
     """A temporary folder in the cache, for archives can be large."""
-    cache = cache_folder()
     # buildx reads `--output` as comma-separated values.
-    within = None if {",", '"'} & set(str(cache)) else cache
+    within = None if {",", '"'} & set(str(bases)) else bases
     try:
         with tempfile.TemporaryDirectory(prefix="export-", dir=within) as folder:
             yield Path(folder)
     except OSError as error:
-        raise OutputError(f"{cache}: cannot be written: {error.strerror or error}") from None
+        raise OutputError(f"{bases}: cannot be written: {error.strerror or error}") from None
 
 
 def _unpack(

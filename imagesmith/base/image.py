@@ -12,12 +12,13 @@ from pathlib import Path
 
 from imagesmith.base.base import Base
 from imagesmith.base.export import (
-    cache_folder,
+    bases_folder,
     export_build,
     export_stored,
     whole_layout,
 )
-from imagesmith.base.layout import BASE_DIGEST, BASE_NAME, OTHER_BASE, layout_base
+from imagesmith.base.layout import layout_base
+from imagesmith.base.manifest import BASE_DIGEST, BASE_NAME, OTHER_BASE
 from imagesmith.docker.buildx import Build, BuildKit, Tell
 from imagesmith.docker.images import (
     find_image,
@@ -58,27 +59,34 @@ class ExportedImage:
         if self.name:
             annotations[BASE_NAME] = self.name
         described = f"{self.name or 'the Dockerfile base'} ({self.base_digest})"
-        return replace(found, description=described, annotations=annotations)
+        # Docker may have it from elsewhere; then that registry refuses to mount them, and no more.
+        name = self.name.partition("@")[0] if self.name else ""
+        holders = (name.rpartition(":")[0] if _has_tag(name) else name,) if name else ()
+        layers = tuple(replace(layer, holders=holders) for layer in found.layers)
+        return replace(found, layers=layers, description=described, annotations=annotations)
 
 
-def image_base(reference: str, platform: Platform, tell: Tell | None = None) -> Base:
-    """The base that a reference names.
+def image_base(reference: str, platform: Platform, cache: Path, tell: Tell | None = None) -> Base:
+    """The base that a reference names; its export is kept in the cache folder.
 
     Raises BaseError if there is none of this name and platform, DockerError in BuildKit's words.
     """
-    return image_layout(reference, platform, tell).base(platform)
+    return image_layout(reference, platform, cache, tell).base(platform)
 
 
-def image_layout(reference: str, platform: Platform, tell: Tell | None = None) -> ExportedImage:
+def image_layout(
+    reference: str, platform: Platform, cache: Path, tell: Tell | None = None
+) -> ExportedImage:
     """The image that a reference names, exported unless an earlier build has done so.
 
     Raises as `image_base`.
     """
     buildkit = needed_buildkit(f"base: {reference}")
+    bases = bases_folder(cache)
     try:
         if buildkit.takes_layouts:
-            return _resolved(buildkit, reference, platform, tell)
-        return _stored(reference, platform)
+            return _resolved(buildkit, reference, platform, bases, tell)
+        return _stored(reference, platform, bases)
     except DockerError as error:
         trouble = trouble_of(error.message)
         hint = HINTS.get(trouble, error.hint) if trouble else error.hint
@@ -99,7 +107,7 @@ def image_layout(reference: str, platform: Platform, tell: Tell | None = None) -
 
 
 def _resolved(
-    buildkit: BuildKit, reference: str, platform: Platform, tell: Tell | None
+    buildkit: BuildKit, reference: str, platform: Platform, bases: Path, tell: Tell | None
 ) -> ExportedImage:
     build = Build(f"FROM {reference}\n", {"type": "cacheonly"}, platform=str(platform))
     name = _full_name(reference)
@@ -111,7 +119,7 @@ def _resolved(
     else:
         raise DockerError(f"BuildKit did not say which digest {reference} stands for")
     full = name if _has_tag(name) else f"{name}@{digest}"
-    folder = _folder(digest, platform)
+    folder = bases / _name(digest, platform)
     entry = whole_layout(folder)
     if entry is None:
         pinned = f"{name}@{digest}"
@@ -122,6 +130,7 @@ def _resolved(
             lambda _: folder,
             {BASE_DIGEST: own},
             tell,
+            bases,
         )
     return ExportedImage(folder, entry.digest, full, entry.annotations.get(BASE_DIGEST, digest))
 
@@ -145,7 +154,7 @@ def _own_digest(pinned: str, digest: str, platform: Platform) -> str:
     return next((item.digest for item in held if item.platform == platform), digest)
 
 
-def _stored(reference: str, platform: Platform) -> ExportedImage:
+def _stored(reference: str, platform: Platform, bases: Path) -> ExportedImage:
     """From Docker's classic store, which has no exporter and knows images by their config."""
     if find_image(reference) is None:
         pull_image(reference, str(platform))
@@ -166,10 +175,10 @@ def _stored(reference: str, platform: Platform) -> ExportedImage:
     digests = [
         of for name, _, of in known if Reference.parse(name).full.rpartition(":")[0] == repository
     ]
-    folder = _folder(image.id, platform)
+    folder = bases / _name(image.id, platform)
     entry = whole_layout(folder)
     if entry is None:
-        _, entry = export_stored(image.id, lambda _: folder, {})
+        _, entry = export_stored(image.id, lambda _: folder, {}, bases)
     if digest and not _has_tag(name):
         full = f"{repository}@{digest}"
     # An image that was never in a registry has no manifest but the one made here.
@@ -184,9 +193,8 @@ def _check_platform(name: str, found: str | None, platform: Platform) -> None:
         )
 
 
-def _folder(digest: str, platform: Platform) -> Path:
-    name = f"{digest.removeprefix('sha256:')}-{platform.os}-{platform.architecture}"
-    return cache_folder() / name
+def _name(digest: str, platform: Platform) -> str:
+    return f"{digest.removeprefix('sha256:')}-{platform.os}-{platform.architecture}"
 
 
 def _full_name(reference: str) -> str:

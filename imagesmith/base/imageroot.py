@@ -30,7 +30,7 @@ from imagesmith.errors import BaseError
 from imagesmith.layer.layer import Layer
 from imagesmith.oci.spec import MediaType
 
-__all__ = ["ImageRoot"]
+__all__ = ["ImageRoot", "unpack"]
 
 CHUNK_BYTES = 1 << 18
 MAX_BYTES = 64 << 30
@@ -75,7 +75,7 @@ class ImageRoot(Sysroot):
             for layer in layers:
                 place = f"{name}: layer {layer.descriptor.digest}"
                 start = self._file.tell()
-                _unpack(layer, self._file, place)
+                unpack(layer, self._file, place)
                 try:
                     self._apply(list(read_changes(self._file.fileno(), start, self._file.tell())))
                 except DamagedTarError as error:
@@ -237,7 +237,7 @@ class _Slice(io.RawIOBase):
         return len(data)
 
 
-def _unpack(layer: Layer, to: BinaryIO, place: str) -> None:
+def unpack(layer: Layer, to: BinaryIO, place: str) -> None:
     """Append the layer's tar to a file. Raises BaseError unless it is what its diff ID names."""
     digest, size = hashlib.sha256(), 0
     try:

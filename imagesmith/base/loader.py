@@ -45,6 +45,9 @@ NSS = ("libnss_files.so.2", "libnss_dns.so.2")
 MUSL_OWN = tuple(f"lib{name}." for name in "c pthread rt m dl util xnet".split())
 """Names that musl takes for itself, whatever follows the point."""
 
+LOADERS = ("ld-linux", "ld64.so", "ld-musl-")
+"""How the loaders' names begin (glibc, shlib-versions; ld64 on ppc64le and s390x; musl)."""
+
 MUSL_FOLDERS = ("/lib", "/usr/local/lib", "/usr/lib")
 MISSING = "which is not there"
 
@@ -54,7 +57,8 @@ class Loader:
 
     `files` are ELF files by absolute path in the image; `vm` is beam.smp among them, whose C
     library is everybody's that it loads. `used` are the libraries of the sysroot, each with the
-    file that asked first; `companions` and `loaders` are opened besides.
+    file that asked first; `companions` and `loaders` are opened besides. `architectures` are those
+    of the sysroot, as its loaders tell; none where it has none.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Loader:
         self.configured = _configured(root)
         self._read: dict[str, Elf | None] = {}
         self._brought: set[int] = set()  # ids of Elf: a file may have many names, by links
+        self.architectures = frozenset(self._architectures())
 
     def load_all(self) -> list[Finding]:
         """Load every file; what another one brings along need not be loadable by itself."""
@@ -124,6 +129,10 @@ class Loader:
 
     def _unfit(self, path: str, elf: Elf, libc: str | None) -> Finding | None:
         """Whether the file is for another system altogether, and all else would only confuse."""
+        if self.architectures and elf.architecture not in self.architectures:
+            offers = f"but this system is for {' and '.join(sorted(self.architectures))}"
+            advice = self.adviser.architecture(elf.architecture)
+            return Finding(path, f"{elf.architecture} to run", offers, advice)
         if elf.interpreter:
             if self.root.file(elf.interpreter):
                 return None
@@ -134,6 +143,13 @@ class Loader:
             advice = self.adviser.other_libc(elf.libc, libc)
             return Finding(path, f"the C library {elf.libc}", f"but the VM is for {libc}", advice)
         return None
+
+    def _architectures(self) -> Iterator[str]:
+        """Those that the system has a loader for, glibc's or musl's."""
+        for folder in ("/lib", "/lib64"):
+            for name in self.root.names(folder):
+                if name.startswith(LOADERS) and (elf := self._maybe_elf(f"{folder}/{name}")):
+                    yield elf.architecture
 
     def _missing(self, by: str, elf: Elf, library: str) -> Finding:
         """A library that is not there; told with its version, where a system has one of it."""

@@ -21,7 +21,7 @@ from imagesmith.base.sysroot import Sysroot
 from imagesmith.layer.member import Content, FileMember, FolderMember, LinkMember, Member
 from imagesmith.layer.split import Group, LayerPlan, Piece
 
-__all__ = ["plan_minimal"]
+__all__ = ["plan_minimal", "warnings"]
 
 BUSYBOX = "/bin/busybox"
 TOOLS = tuple(
@@ -101,6 +101,18 @@ def plan_minimal(
         _plan("system", [*system, *packages.records(sources)]),
         _plan("libraries", [*extra, *libraries.members.values(), *packages.records(taken)]),
     ]
+
+
+def warnings(sysroot: Sysroot) -> tuple[str, ...]:
+    """What the base is without because the sysroot is, and a release may do without."""
+    if sysroot.file(CERTIFICATES):
+        return ()
+    return (
+        f"the {sysroot.name} has no {CERTIFICATES}, and so the image has no CA certificates: "
+        "install ca-certificates there (it is made by that package's script, which does not run "
+        "where a package is only unpacked), or TLS to others fails unless the release brings its "
+        "own",
+    )
 
 
 def _plan(name: str, members: Iterable[Member]) -> LayerPlan:

@@ -168,8 +168,8 @@ class FolderRoot(Sysroot):
         """See Sysroot."""
         with self.reading(path):
             try:
-                mode = os.lstat(self._host(path)).st_mode
-                target = os.readlink(self._host(path)) if stat.S_ISLNK(mode) else ""
+                mode = os.lstat(self.host(path)).st_mode
+                target = os.readlink(self.host(path)) if stat.S_ISLNK(mode) else ""
             except (FileNotFoundError, NotADirectoryError):
                 return None
         return Entry(mode, target)
@@ -177,14 +177,15 @@ class FolderRoot(Sysroot):
     def children(self, path: str) -> list[str]:
         """See Sysroot."""
         with self.reading(path):
-            return [child.name for child in Path(self._host(path)).iterdir()]
+            return [child.name for child in Path(self.host(path)).iterdir()]
 
     def open(self, path: str) -> BinaryIO:
         """See Sysroot."""
         with self.reading(path):
-            return open(self._host(path), "rb")
+            return open(self.host(path), "rb")
 
-    def _host(self, path: str) -> str:
+    def host(self, path: str) -> str:
+        """Where a path of the system lies on this machine."""
         return f"{self.root}/{path[1:]}"
 
 

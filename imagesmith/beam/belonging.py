@@ -49,6 +49,7 @@ def sort_out(paths: Iterable[str], version: str, erts: str, folders: Collection[
         within = {parts[0], "/".join(parts[:2])}
         if OTHER_VERSION.match(path) and not within & current:
             continue
-        run = any(fnmatchcase(path, pattern) for pattern in LEFT_BY_RUNS)
-        (left if run and parts[0] != "lib" else shipped).append(path)
+        in_lib = parts[0] == "lib"  # nearly all are, and no run leaves anything there
+        run = not in_lib and any(fnmatchcase(path, pattern) for pattern in LEFT_BY_RUNS)
+        (left if run else shipped).append(path)
     return Belonging(tuple(shipped), tuple(left))

@@ -46,6 +46,7 @@ MD5_CHUNKS = (
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_MODULE_BYTES = 1 << 28
 _HEADER = struct.Struct(">4sI")
+_PADDING = (b"", bytes(1), bytes(2), bytes(3))
 
 
 class _Deviation(Exception):
@@ -60,21 +61,25 @@ def canonical(data: bytes, keep: Collection[bytes] = ()) -> bytes:
     in its compression, since no VM could load it.
     """
     try:
-        found = _parse(_plain(data))
+        plain = _plain(data)
+        form = memoryview(plain)  # whose slices are no copies
+        found: dict[bytes, bytes | memoryview] = {
+            name: form[at] for name, at in _parse(plain).items()
+        }
         if not found.keys() >= REQUIRED:
             raise _Deviation
         if b"Attr" in found:
-            found[b"Attr"] = _without_build_paths(found[b"Attr"])
+            found[b"Attr"] = _without_build_paths(bytes(found[b"Attr"]))
     except _Deviation:
         return data
     dropped = DROPPED - KEEPABLE.intersection(keep)
     names = [name for name in ORDER if name in found]
     names += sorted(name for name in found.keys() - set(ORDER) if name not in dropped)
-    body = bytearray(b"BEAM")
+    parts: list[bytes | memoryview] = [b"BEAM"]
     for name in names:
         content = found[name]
-        body += _HEADER.pack(name, len(content)) + content + bytes(-len(content) % 4)
-    return _HEADER.pack(b"FOR1", len(body)) + body
+        parts += (_HEADER.pack(name, len(content)), content, _PADDING[-len(content) % 4])
+    return b"".join((_HEADER.pack(b"FOR1", sum(map(len, parts))), *parts))
 
 
 def chunks(data: bytes) -> dict[bytes, bytes]:
@@ -83,7 +88,8 @@ def chunks(data: bytes) -> dict[bytes, bytes]:
     Raises ModuleError as `canonical` does.
     """
     try:
-        return _parse(_plain(data))
+        form = _plain(data)
+        return {name: form[at] for name, at in _parse(form).items()}
     except _Deviation:
         return {}
 
@@ -125,7 +131,8 @@ def _plain(data: bytes) -> bytes:
     return plain
 
 
-def _parse(form: bytes) -> dict[bytes, bytes]:
+def _parse(form: bytes) -> dict[bytes, slice]:
+    """Where each chunk's content lies."""
     if len(form) < 12:
         if b"FOR1".startswith(form[:4]):
             raise ModuleError(f"it is cut short: {len(form)} bytes, less than a header")
@@ -137,7 +144,7 @@ def _parse(form: bytes) -> dict[bytes, bytes]:
         raise ModuleError(f"it is cut short: {len(form)} bytes of {size + 8}")
     if size + 8 < len(form):
         raise _Deviation
-    found: dict[bytes, bytes] = {}
+    found: dict[bytes, slice] = {}
     at, end = 12, len(form)
     while at < end:
         if at + 8 > end:
@@ -145,9 +152,9 @@ def _parse(form: bytes) -> dict[bytes, bytes]:
         name, size = _HEADER.unpack_from(form, at)
         stop = at + 8 + size
         following = stop + -size % 4
-        if name in found or following > end or any(form[stop:following]):
+        if name in found or following > end or form[stop:following] != _PADDING[following - stop]:
             raise _Deviation
-        found[name] = form[at + 8 : stop]
+        found[name] = slice(at + 8, stop)
         at = following
     return found
 

@@ -204,8 +204,8 @@ def _rel_file(tree: Tree, version: str) -> str:
     found = [
         path
         for path, entry in tree.entries.items()
-        if posixpath.dirname(path) == folder
-        and path.endswith(".rel")
+        if path.endswith(".rel")
+        and posixpath.dirname(path) == folder
         and isinstance(entry, File)
         and posixpath.basename(path) not in BARE_RELEASES
     ]

@@ -108,10 +108,12 @@ class Source:
         """The tokens, space and comments left out; after the last one "eof", again and again."""
         at = 0
         while match := _TOKEN.match(self.text, at):
+            if match.lastgroup == "space":
+                at = match.end()
+                continue
             token = self._token(match)
             at = token.end
-            if token.kind != "space":
-                yield token
+            yield token
         while True:
             yield Token("eof", "", at, at)
 

@@ -11,10 +11,12 @@ from types import FrameType
 import typer
 
 from imagesmith import __version__
+from imagesmith.cli import cache, parcel
 from imagesmith.cli.build import build
 from imagesmith.cli.init import init
 from imagesmith.cli.inspect import inspect
 from imagesmith.cli.schema import schema
+from imagesmith.cli.why import why
 from imagesmith.errors import ImagesmithError, RecipeError
 
 __all__ = ["main"]
@@ -32,6 +34,10 @@ app.command()(build)
 app.command()(init)
 app.command()(inspect)
 app.command()(schema)
+cache.app.command("why")(why)
+cache.app.command("export")(parcel.export_archive)
+cache.app.command("import")(parcel.import_archive)
+app.add_typer(cache.app, name="cache")
 
 
 @app.callback(invoke_without_command=True)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imagesmith.cli.place import CacheDir, cache_folder
 from imagesmith.cli.progress import Progress, ProgressMode
 from imagesmith.engine.name import EngineName
 from imagesmith.errors import UsageError
+
+if TYPE_CHECKING:
+    from imagesmith.layer.store import Store
 
 __all__ = ["build"]
 
@@ -62,6 +67,10 @@ def build(
     push: Annotated[
         bool, typer.Option("--push", help="Push the image to its tags' registries (type=registry).")
     ] = False,
+    insecure_registry: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A registry that may be reached by plain http."),
+    ] = None,
     engine: Annotated[EngineName, typer.Option(help="What delivers the image.")] = EngineName.AUTO,
     secret: Annotated[
         list[str] | None,
@@ -73,6 +82,26 @@ def build(
     ssh: Annotated[
         str | None,
         typer.Option(metavar="default", help="An SSH agent for `source:`, as buildx takes it."),
+    ] = None,
+    cache_dir: CacheDir = None,
+    cache_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REF",
+            help="An image in a registry whose layers are taken over, not built. It is trusted.",
+        ),
+    ] = None,
+    cache_to: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="Push the image there too, for a later --cache-from."),
+    ] = None,
+    append_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Ship only the files that have changed since this image, as one layer on top of "
+            "it.",
+        ),
     ] = None,
     metadata_file: Annotated[
         Path | None,
@@ -99,19 +128,25 @@ def build(
 
       imagesmith build _build/prod/rel/shop -t shop:1 -o type=oci,dest=shop.tar
     """
+    from imagesmith.base.fetch import fetcher
     from imagesmith.cli.access import checked_access
+    from imagesmith.cli.connect import cache_reference, connector
     from imagesmith.cli.deliver import (
         checked_tags,
         deliver,
+        deliver_cache,
         image_tags,
+        note_holders,
         wanted_outputs,
         write_metadata,
         write_whole,
     )
     from imagesmith.cli.find import find_recipe, find_releases, release_count
-    from imagesmith.cli.make import make_image
+    from imagesmith.cli.make import Maker
     from imagesmith.engine.choose import choose_engine
     from imagesmith.engine.engine import Delivery, RegistryOutput
+    from imagesmith.layer.cache import Cache
+    from imagesmith.layer.running import running
     from imagesmith.layer.store import Scratch
 
     telling = Progress(progress)
@@ -119,6 +154,9 @@ def build(
     wanted = find_recipe(recipe)
     count = release_count(wanted, release or [])
     tags = checked_tags(tag or [], count)
+    lenders = [cache_reference("--cache-from", text) for text in cache_from or []]
+    kept_at = [cache_reference("--cache-to", cache_to)] if cache_to else []
+    checked_tags(kept_at, count, "--cache-to")
     for file in (metadata_file, iidfile):
         if file and not file.absolute().parent.is_dir():
             raise UsageError(f"{file}: there is no such folder to write it into")
@@ -128,21 +166,52 @@ def build(
             hint="Use --metadata-file, or pick one with --release.",
         )
     outputs = wanted_outputs(output or [], load=load, push=push)
-    if RegistryOutput() in outputs and not tags:
+    if append_to and mode is Mode.PET:
+        raise UsageError(
+            "--append-to: a pet has the layers of the cattle image, and no others below its own",
+            hint="Leave --append-to out, or build `--mode cattle`.",
+        )
+    pushes = RegistryOutput() in outputs
+    if pushes and not tags:
         raise UsageError("--push: nothing says where to", hint="Add `-t HOST/NAME:TAG`.")
-    delivering, why = choose_engine(engine, outputs, telling.log)
+    connect = connector([*tags, *kept_at], insecure_registry or [])
+    delivering, why = choose_engine(engine, outputs, telling.log, connect)
     telling.note(f"{delivering.name} engine: {why}")
-    with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
-        found = find_releases(wanted, release or [], Path(scratch), telling.log, access)
-        store = Scratch(Path(scratch))
-        pet = mode is Mode.PET
-        images = [make_image(wanted, item, store, telling, access, pet=pet) for item in found]
+    folder = cache_folder(cache_dir)
+    if folder is None:
+        telling.note("no home folder to keep layers in; --cache-dir names another place")
+    with ExitStack() as held:
+        scratch = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="imagesmith-")))
+        cache = Cache(folder or scratch / "cache", Scratch(scratch), telling.note)
+        held.enter_context(running(cache.folder))
+        store: Store = cache
+        if lenders:
+            from imagesmith.cli.lend import lent
+
+            store = lent(cache, lenders, connect, scratch, telling)
+        found = find_releases(wanted, release or [], scratch, telling.log, access)
+        by_docker = {EngineName.BUILDKIT: True, EngineName.EMBEDDED: False}.get(engine)
+        fetch = fetcher(cache.folder, connect, telling.log, access, buildkit=by_docker)
+        onto = None
+        if append_to:
+            from imagesmith.cli.append import Appends
+
+            onto = Appends(append_to, connect, cache.blobs, telling, pushes=pushes)
+        maker = Maker(store, telling, fetch, cache.folder, onto, pet=mode is Mode.PET)
+        images = [maker.image(wanted, item) for item in found]
         deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
         delivered = deliver(delivering, deliveries, outputs)
+        if pushes:
+            note_holders(cache, deliveries)
+            if onto:
+                onto.keep_lists(deliveries)
+        cached = deliver_cache(deliveries, kept_at, connect)
+    for pushed in {item.pushed for item in (*delivered, *cached) if item.pushed}:
+        telling.note(f"pushed: {pushed}")
     first = delivered[: len(deliveries)]
     if metadata_file:
         write_metadata(metadata_file, deliveries, first)
     if iidfile:
         write_whole(iidfile, first[0].config_digest)
-    for item in delivered:
-        typer.echo(item.reference)
+    for place in delivered:
+        typer.echo(place.reference)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagesmith.cli.output import parse_output
 from imagesmith.docker.client import Docker
+from imagesmith.engine.embedded import EmbeddedEngine
 from imagesmith.engine.engine import (
     Delivered,
     Delivery,
@@ -23,24 +26,31 @@ from imagesmith.image.image import Image
 from imagesmith.oci.layout import check_target
 from imagesmith.oci.reference import Reference
 
+if TYPE_CHECKING:
+    from imagesmith.layer.cache import Cache
+    from imagesmith.oci.registry import Registry
+
 __all__ = [
     "checked_tags",
     "deliver",
+    "deliver_cache",
+    "filled_in",
     "image_tags",
+    "note_holders",
     "wanted_outputs",
     "write_metadata",
     "write_whole",
 ]
 
 
-def checked_tags(tags: Sequence[str], images: int) -> list[str]:
-    """The values of `-t`, for so many images. Raises UsageError."""
+def checked_tags(tags: Sequence[str], images: int, option: str = "-t") -> list[str]:
+    """The values of `-t` or another option, for so many images. Raises UsageError."""
     for tag in tags:
         if images > 1 and "{release}" not in tag:
             raise UsageError(
-                f"-t {tag}: {images} images cannot have one name",
+                f"{option} {tag}: {images} images cannot have one name",
                 hint="Write {release} where each one's own name shall stand: "
-                "-t registry.example/{release}:{version}",
+                f"{option} registry.example/{{release}}:{{version}}",
             )
         Reference.parse(tag.replace("{release}", "name").replace("{version}", "1"))
     return list(dict.fromkeys(tags))
@@ -48,12 +58,15 @@ def checked_tags(tags: Sequence[str], images: int) -> list[str]:
 
 def image_tags(tags: Sequence[str], image: Image) -> tuple[str, ...]:
     """An image's own tags, names and versions filled in."""
-    # A version may have a + (semver.org, "build metadata"), a tag may not.
-    version = image.version.replace("+", "-")
     return tuple(
-        tag.replace("{release}", image.name).replace("{version}", version)
-        for tag in tags or ["{release}:{version}"]
+        filled_in(tag, image.name, image.version) for tag in tags or ["{release}:{version}"]
     )
+
+
+def filled_in(tag: str, name: str, version: str) -> str:
+    """The tag of an image of this name and version."""
+    # A version may have a + (semver.org, "build metadata"), a tag may not.
+    return tag.replace("{release}", name).replace("{version}", version.replace("+", "-"))
 
 
 def wanted_outputs(texts: Sequence[str], *, load: bool, push: bool) -> list[Output]:
@@ -86,6 +99,25 @@ def deliver(
         for item in deliveries
         for delivered in engine.deliver([item], LayoutOutput(Path(f"{item.image.name}.oci")))
     ]
+
+
+def deliver_cache(
+    deliveries: Sequence[Delivery], references: Sequence[str], connect: Callable[[], Registry]
+) -> list[Delivered]:
+    """Push the images to where `--cache-to` wants them: an image is its own cache."""
+    if not references:
+        return []
+    images = [replace(item, tags=image_tags(references, item.image)) for item in deliveries]
+    return EmbeddedEngine(Docker(), connect).deliver(images, RegistryOutput())
+
+
+def note_holders(cache: Cache, deliveries: Sequence[Delivery]) -> None:
+    """Note which repositories now hold which layers: the next ones mount them from there."""
+    for item in deliveries:
+        repositories = {Reference.parse(tag).repository for tag in item.tags}
+        for key in {layer.key for layer in item.image.layers if layer.key}:
+            for repository in sorted(repositories):
+                cache.holds(key, repository)
 
 
 def write_metadata(

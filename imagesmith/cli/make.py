@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from imagesmith.base.fetch import fetcher
-from imagesmith.base.resolve import SystemErlang, resolve_base
+from imagesmith.base.resolve import Fetch, SystemErlang, resolve_base
 from imagesmith.beam.archive import open_tree
 from imagesmith.beam.origin import find_project
 from imagesmith.beam.release import Release, read_release
@@ -21,14 +21,20 @@ from imagesmith.oci.reference import is_repository
 from imagesmith.oci.spec import EPOCH
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from imagesmith.base.base import Base
+    from imagesmith.cli.append import Appends
     from imagesmith.cli.find import Found
     from imagesmith.cli.progress import Progress
-    from imagesmith.docker.source import Access
     from imagesmith.image.image import Image
+    from imagesmith.layer.layer import Layer
+    from imagesmith.layer.split import LayerPlan
     from imagesmith.layer.store import Store
     from imagesmith.recipe import Recipe
 
-__all__ = ["make_image", "read"]
+__all__ = ["Maker", "read"]
 
 
 def read(recipe: Recipe, found: Found) -> Release:
@@ -37,43 +43,73 @@ def read(recipe: Recipe, found: Found) -> Release:
     return read_release(tree, own=recipe.layers.own, project=find_project(found.beside))
 
 
-def make_image(
-    recipe: Recipe, found: Found, store: Store, telling: Progress, access: Access, *, pet: bool
-) -> Image:
-    """Read, warn, plan, find the base, build what the store lacks, put it together."""
-    release = read(recipe, found)
-    name = (found.name or release.name).lower()
-    if not is_repository(name):
-        raise UsageError(
-            f"{release.name}: an image cannot be named after this release",
-            hint="Give it a name in the recipe: `name: shop`.",
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What the images of one build are made with.
+
+    Layers come from the `store`, bases by `fetch`; what is found out of a base is kept in the
+    folder `cache`. `onto` knows the earlier images of `--append-to`.
+    """
+
+    store: Store
+    telling: Progress
+    fetch: Fetch
+    cache: Path | None
+    onto: Appends | None = None
+    pet: bool = False
+
+    def image(self, recipe: Recipe, found: Found) -> Image:
+        """Read, warn, plan, find the base, build what the store lacks, put it together."""
+        release, telling = read(recipe, found), self.telling
+        name = (found.name or release.name).lower()
+        if not is_repository(name):
+            raise UsageError(
+                f"{release.name}: an image cannot be named after this release",
+                hint="Give it a name in the recipe: `name: shop`.",
+            )
+        for note in notes(release):
+            telling.note(f"{release.name}: {note}")
+        plans = plan_cattle(release, recipe)
+        base = self._base(release, recipe, plans)
+        for warning in (*warnings(release, recipe.env), *base.warnings):
+            telling.warn(f"{release.name}: {warning}")
+        if self.pet:
+            plans.append(plan_pet(release, recipe, plans))
+        base, layers = self._layers(name, release, base, plans)
+        _tell_of_stripping(recipe, release, telling)
+        make = pet_image if self.pet else cattle_image
+        image = make(release, recipe, base, layers, name=name, created=_created())
+        telling.image(image, base.description)
+        return image
+
+    def _base(self, release: Release, recipe: Recipe, plans: Iterable[LayerPlan]) -> Base:
+        erlang = SystemErlang(release.erts_version, release.from_base)
+        return resolve_base(
+            recipe.base,
+            [member for plan in plans for member in plan.members],
+            ROOT,
+            self.store,
+            fetch=self.fetch,
+            erlang=None if release.has_erts else erlang,
+            cache=self.cache,
         )
-    for note in notes(release):
-        telling.note(f"{release.name}: {note}")
-    for warning in warnings(release, recipe.env):
-        telling.warn(f"{release.name}: {warning}")
-    plans = plan_cattle(release, recipe)
-    if pet:
-        plans.append(plan_pet(release, recipe, plans))
-    base = resolve_base(
-        recipe.base,
-        [member for plan in plans for member in plan.members],
-        ROOT,
-        store,
-        fetch=fetcher(telling.log, access),
-        erlang=None if release.has_erts else SystemErlang(release.erts_version, release.from_base),
-    )
-    for layer in base.layers:
-        telling.layer(layer)
-    layers = []
-    for plan in plans:
-        layers.append(build_layer(plan, store))
-        telling.layer(layers[-1])
-    _tell_of_stripping(recipe, release, telling)
-    make = pet_image if pet else cattle_image
-    image = make(release, recipe, base, layers, name=name, created=_created())
-    telling.image(image, base.description)
-    return image
+
+    def _layers(
+        self, name: str, release: Release, base: Base, plans: Sequence[LayerPlan]
+    ) -> tuple[Base, Sequence[Layer]]:
+        if self.onto:
+            stack = self.onto.layers(name, release.version, plans, base, self.store)
+            if stack:
+                for layer in (*stack[0].layers, *stack[1]):
+                    self.telling.layer(layer)
+                return stack
+        for layer in base.layers:
+            self.telling.layer(layer)
+        layers = []
+        for plan in plans:
+            layers.append(build_layer(plan, self.store))
+            self.telling.layer(layers[-1])
+        return base, layers
 
 
 def _tell_of_stripping(recipe: Recipe, release: Release, telling: Progress) -> None:

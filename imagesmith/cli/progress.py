@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from imagesmith.cli.quantity import show_size
+
 if TYPE_CHECKING:
     from imagesmith.image.image import Image
     from imagesmith.layer.layer import Layer
@@ -59,14 +61,15 @@ class Progress:
             at = layer.descriptor
             self._say(
                 _document(layer),
-                f"{layer.group:<12} {layer.name:<28} {_size(at.size):>9}  {at.digest}",
+                f"{layer.group:<12} {layer.name:<28} {show_size(at.size):>9}  {at.digest}  "
+                f"{_found(layer)}",
             )
 
     def image(self, image: Image, base: str) -> None:
         """The image is complete, though nowhere yet."""
         summary = (
             f"{image.name} {image.version}: {len(image.layers)} layers, "
-            f"{_size(image.size)} compressed, base {base}"
+            f"{show_size(image.size)} compressed, base {base}"
         )
         if self.mode is ProgressMode.TTY:
             _table(image.layers)
@@ -87,7 +90,12 @@ def _document(layer: Layer) -> dict[str, object]:
         "diff_id": layer.diff_id,
         "key": layer.key,
         "bytes": layer.descriptor.size,
+        "found": layer.found,
     }
+
+
+def _found(layer: Layer) -> str:
+    return f"found: {layer.found}" if layer.found else "written"
 
 
 def _table(layers: Sequence[Layer]) -> None:
@@ -99,14 +107,10 @@ def _table(layers: Sequence[Layer]) -> None:
     table.add_column("layer")
     table.add_column("compressed", justify="right", no_wrap=True)
     table.add_column("digest", style="dim", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for layer in layers:
         short = layer.descriptor.digest[:19]
-        table.add_row(layer.group, layer.name, _size(layer.descriptor.size), short)
+        table.add_row(
+            layer.group, layer.name, show_size(layer.descriptor.size), short, _found(layer)
+        )
     Console(stderr=True, highlight=False, markup=False).print(table)
-
-
-def _size(size: int) -> str:
-    """Bytes as people read them, in powers of ten, as registries bill them."""
-    if size < 1_000_000:
-        return f"{size / 1000:.1f} kB"
-    return f"{size / 1_000_000:.2f} MB"

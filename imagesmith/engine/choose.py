@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from imagesmith.docker.buildx import OLDEST_BUILDX as OLDEST
 from imagesmith.docker.buildx import BuildKit, Tell, find_buildkit
 from imagesmith.docker.client import Docker
 from imagesmith.engine.buildkit import BuildKitEngine
-from imagesmith.engine.embedded import EmbeddedEngine
+from imagesmith.engine.embedded import EmbeddedEngine, user_registry
 from imagesmith.engine.engine import Engine, LoadOutput, Output, RegistryOutput
 from imagesmith.engine.name import EngineName
+from imagesmith.engine.split import SplitEngine
 from imagesmith.errors import DockerError
+
+if TYPE_CHECKING:
+    from imagesmith.oci.registry import Registry
 
 __all__ = ["choose_engine"]
 
 
-def choose_engine(name: EngineName, outputs: Sequence[Output], tell: Tell) -> tuple[Engine, str]:
+def choose_engine(
+    name: EngineName,
+    outputs: Sequence[Output],
+    tell: Tell,
+    registry: Callable[[], Registry] = user_registry,
+) -> tuple[Engine, str]:
     """The engine, and the reason for it in words.
 
-    `auto` takes BuildKit where a good Docker answers and the image goes to Docker or a registry. A
-    file needs no Docker, and the same image has the same digest whether one is running or not.
+    `auto` takes BuildKit where a good Docker answers and the image goes to Docker. A file or a
+    registry needs no Docker, and the same image has the same digest whether one is running or not.
     Raises DockerError if BuildKit was asked for and is not there.
     """
-    embedded = EmbeddedEngine(Docker())
+    embedded = EmbeddedEngine(Docker(), registry)
     if name is EngineName.EMBEDDED:
         return embedded, "as asked"
-    if name is EngineName.AUTO and not _wants_docker(outputs):
-        return embedded, "a file needs no Docker"
+    pushes = RegistryOutput() in outputs
+    if name is EngineName.AUTO and LoadOutput() not in outputs:
+        return embedded, f"a {'registry' if pushes else 'file'} needs no Docker"
     buildkit = find_buildkit()
     problem = _problem(buildkit)
     if buildkit is None or problem:
@@ -36,10 +47,6 @@ def choose_engine(name: EngineName, outputs: Sequence[Output], tell: Tell) -> tu
                 f"--engine buildkit: {problem}",
                 hint="Start Docker, or use `--engine embedded`, which needs none.",
             )
-        if RegistryOutput() in outputs:
-            raise DockerError(
-                f"--push: {problem}", hint="Pushing goes through BuildKit: `docker buildx version`."
-            )
         if buildkit is None and Docker().version() is None:
             raise DockerError(
                 "--load: no Docker answers",
@@ -47,11 +54,10 @@ def choose_engine(name: EngineName, outputs: Sequence[Output], tell: Tell) -> tu
             )
         return embedded, problem
     why = f"Docker {buildkit.docker} with buildx {buildkit.buildx_version} answers"
-    return BuildKitEngine(buildkit, Docker(), tell), why
-
-
-def _wants_docker(outputs: Sequence[Output]) -> bool:
-    return any(isinstance(output, LoadOutput | RegistryOutput) for output in outputs)
+    by_docker = BuildKitEngine(buildkit, Docker(), tell)
+    if pushes and name is EngineName.AUTO:
+        return SplitEngine(by_docker, embedded), f"{why}; a registry needs none"
+    return by_docker, why
 
 
 def _problem(buildkit: BuildKit | None) -> str:

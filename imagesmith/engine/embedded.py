@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from imagesmith.engine.engine import (
     ArchiveOutput,
@@ -15,11 +15,14 @@ from imagesmith.engine.engine import (
     Output,
     RegistryOutput,
 )
-from imagesmith.errors import UsageError
 from imagesmith.oci.archive import DockerImage, write_archive, write_archive_file
 from imagesmith.oci.layout import CONTAINERD_NAME, REF_NAME, Source, write_layout
 from imagesmith.oci.reference import Reference
 from imagesmith.oci.spec import Descriptor
+
+if TYPE_CHECKING:
+    from imagesmith.oci.push import Wanted
+    from imagesmith.oci.registry import Registry
 
 __all__ = ["EmbeddedEngine"]
 
@@ -34,13 +37,22 @@ class Loader(Protocol):
         """What names a loaded image."""
 
 
+def user_registry() -> Registry:
+    """The registries as the user is known there."""
+    from imagesmith.oci.credentials import UserCredentials
+    from imagesmith.oci.registry import Registry
+
+    return Registry(UserCredentials())
+
+
 class EmbeddedEngine:
-    """Writes an OCI layout or archive itself; a Docker is handed an archive."""
+    """Writes an OCI layout or archive itself, and pushes; a Docker is handed an archive."""
 
     name = "embedded"
 
-    def __init__(self, docker: Loader) -> None:
+    def __init__(self, docker: Loader, registry: Callable[[], Registry] = user_registry) -> None:
         self._docker = docker
+        self._registry = registry
 
     def deliver(self, deliveries: Sequence[Delivery], output: Output) -> list[Delivered]:
         """See Engine."""
@@ -58,11 +70,16 @@ class EmbeddedEngine:
                 self._docker.load(lambda to: write_archive(to, blobs, manifests, images))
                 return [self._loaded(item) for item in deliveries]
             case RegistryOutput():
-                raise UsageError(
-                    "the embedded engine cannot push to a registry yet",
-                    hint="Use `--engine buildkit`, or write a layout and push it: `skopeo copy "
-                    "oci:DIR:TAG docker://REF`.",
-                )
+                return self._pushed(deliveries)
+
+    def _pushed(self, deliveries: Sequence[Delivery]) -> list[Delivered]:
+        from imagesmith.oci.push import push_images
+
+        pushed = push_images(self._registry(), [_wanted(item) for item in deliveries])
+        return [
+            replace(_delivered(item, f"{item.tags[0]}@{item.image.digest}"), pushed=pushed)
+            for item in deliveries
+        ]
 
     def _loaded(self, item: Delivery) -> Delivered:
         config = item.image.config_descriptor.digest
@@ -72,6 +89,15 @@ class EmbeddedEngine:
 def _delivered(item: Delivery, reference: str) -> Delivered:
     image = item.image
     return Delivered(reference, image.descriptor, image.config_descriptor.digest)
+
+
+def _wanted(item: Delivery) -> Wanted:
+    from imagesmith.oci.push import Wanted
+
+    image = item.image
+    blobs = [blob for blob in image.blobs() if blob.descriptor.digest != image.digest]
+    tags = [Reference.parse(tag) for tag in item.tags]
+    return Wanted(blobs, image.manifest, image.descriptor.media_type, tags)
 
 
 def _blobs(deliveries: Sequence[Delivery]) -> list[Source]:

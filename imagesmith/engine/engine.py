@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imagesmith.image.image import Image
 from imagesmith.oci.spec import Descriptor
+
+if TYPE_CHECKING:
+    from imagesmith.oci.push import PushedBlobs
 
 __all__ = [
     "ArchiveOutput",
@@ -64,12 +67,14 @@ class Delivered:
 
     `reference` is what a user gives to the next command: a reference, an image ID, or
     `PATH@DIGEST`. The digests are those of the image there: BuildKit writes a configuration, and
-    so a manifest, of its own.
+    so a manifest, of its own. `pushed` counts the blobs of the whole push that
+    this image was part of, if the embedded engine made it.
     """
 
     reference: str
     descriptor: Descriptor
     config_digest: str
+    pushed: PushedBlobs | None = None
 
 
 class Engine(Protocol):
@@ -80,4 +85,5 @@ class Engine(Protocol):
         """What `--engine` calls it."""
 
     def deliver(self, deliveries: Sequence[Delivery], output: Output) -> list[Delivered]:
-        """Deliver the images, in their order. Raises OutputError, DockerError or UsageError."""
+        """Deliver the images, in their order. Raises OutputError, DockerError,
+        RegistryError or UsageError."""

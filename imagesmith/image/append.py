@@ -16,7 +16,7 @@ from imagesmith.layer.layer import Layer
 from imagesmith.layer.member import Content, FileMember, Member
 from imagesmith.layer.split import Group, LayerPlan, Piece
 
-__all__ = ["PLAIN", "Earlier", "append_plan", "on_top", "stands_on"]
+__all__ = ["PLAIN", "WHITEOUT", "Earlier", "append_plan", "on_top", "stands_on"]
 
 PLAIN = "io.imagesmith.append.plain"
 """Annotation: the digest of the image at the bottom of the stack, beside which its list lies."""
@@ -24,6 +24,9 @@ PLAIN = "io.imagesmith.append.plain"
 WHITEOUT = ".wh."
 MOST_APPENDED = 20
 MOST_SHARE = 0.5
+MOST_LAYERS = (
+    120  # overlayfs of Docker's classic store takes 128 (moby: daemon/graphdriver/overlay2)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,11 @@ class Earlier:
         size = sum(layer.descriptor.size for layer in upper)
         whole = sum(layer.descriptor.size for layer in self.layers) - size
         return self.appended >= MOST_APPENDED or size > MOST_SHARE * whole
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no engine would run it with one more layer."""
+        return len(self.layers) >= MOST_LAYERS
 
 
 def stands_on(earlier: Earlier, base: Base) -> bool:

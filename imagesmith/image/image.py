@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from imagesmith.image.history import history_line
 from imagesmith.layer.layer import Layer
 from imagesmith.oci.layout import Source
 from imagesmith.oci.spec import Config, Descriptor, MediaType, manifest, to_bytes
@@ -59,7 +60,7 @@ def make_image(
     complete = replace(
         config,
         diff_ids=tuple(layer.diff_id for layer in layers),
-        history=tuple(f"imagesmith: {layer.group} layer, {layer.name}" for layer in layers),
+        history=tuple(map(history_line, layers)),
     )
     data = to_bytes(complete.to_json())
     document = manifest(

@@ -1,25 +1,32 @@
-"""From a planned layer to its bytes: asked of the store first, written on a miss."""
+"""From a planned layer to a layer: asked of the store, written where it is not known.
+
+Of a layer that the store knows, nothing is read, tarred or compressed until somebody opens it.
+"""
 
 from __future__ import annotations
 
+from functools import partial
+
 from imagesmith.layer.layer import Layer
-from imagesmith.layer.split import LayerPlan
+from imagesmith.layer.split import Plan
 from imagesmith.layer.store import Store
 from imagesmith.layer.tar import tar
-from imagesmith.oci.spec import Descriptor, MediaType
 
 __all__ = ["build_layer"]
 
 
-def build_layer(plan: LayerPlan, store: Store) -> Layer:
+def build_layer(plan: Plan, store: Store) -> Layer:
     """The layer of a plan. Raises ReleaseError or OutputError if it cannot be written."""
     key = plan.key
-    blob = store.get(key) or store.put(key, lambda: tar(plan.members, plan.prefix))
+    make = partial(tar, plan.members, plan.prefix)
+    entry = store.find(key) or store.write(key, make, f"{plan.group} {plan.name}")
     return Layer(
         plan.group,
         plan.name,
-        blob.diff_id,
-        Descriptor(MediaType.LAYER_GZIP, blob.digest, blob.size),
-        blob.open,
+        entry.diff_id,
+        entry.descriptor,
+        partial(store.open, entry, make),
         key,
+        entry.holders,
+        entry.found,
     )

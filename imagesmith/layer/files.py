@@ -18,6 +18,7 @@ Not shipped: `releases/COOKIE`, which is a secret, and `*.script`, of which the 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -49,11 +50,13 @@ from imagesmith.layer.split import Group, Piece, own_pieces
 __all__ = ["kept_chunks", "pieces_of", "strippable_bytes"]
 
 ELF_MAGIC = b"\x7fELF"
+NO_PROGRAMS = (".beam", ".app")
 GROUPS = {
     Origin.OTP: Group.OTP,
     Origin.ELIXIR: Group.ELIXIR,
     Origin.THIRD_PARTY: Group.THIRD_PARTY,
 }
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 SAMPLE = 8
 """Modules of an application that tell whether its release is stripped."""
 
@@ -121,7 +124,7 @@ def pieces_of(
             protocols.append(_module(release, path, place, keep))
         elif application := places.get(folder):
             member = _application_member(release, application, path, keep)
-            if _is_elf(release, path):
+            if _is_elf(release, path, member):
                 native.append(member)
             elif application.origin is Origin.OWN and path == application.resource_file:
                 own_files.append(member)
@@ -129,7 +132,7 @@ def pieces_of(
                 by_application[application.name].append(member)
         elif _is_shipped(path):
             member = _member(release, path, path)
-            if _is_elf(release, path):
+            if _is_elf(release, path, member):
                 native.append(member)
             else:
                 own_files.append(_rewritten(member, rewrite))
@@ -249,14 +252,16 @@ def _is_shipped(path: str) -> bool:
     return not (path.startswith("releases/") and path.endswith(".script"))
 
 
-def _is_elf(release: Release, path: str) -> bool:
+def _is_elf(release: Release, path: str, member: Member) -> bool:
     """Whether it is an ELF file, or a link to one: ld.so finds many a library by its link."""
+    if isinstance(member, FileMember):
+        return member.content.head == ELF_MAGIC and not path.endswith(NO_PROGRAMS)
     for _ in range(MAX_LINK_HOPS):
         entry = release.tree.entries.get(path)
         if not isinstance(entry, Link):
             break
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.target))
-    if not isinstance(entry, File) or path.endswith((".beam", ".app")):
+    if not isinstance(entry, File) or path.endswith(NO_PROGRAMS):
         return False
     return release.tree.read(path, len(ELF_MAGIC)) == ELF_MAGIC
 
@@ -291,7 +296,7 @@ def _check_text(release: Release, path: str, text: str) -> None:
     except UnicodeEncodeError:
         problem = "is not valid UTF-8"
     else:
-        if not any(ord(character) < 32 or character == "\x7f" for character in text):
+        if not CONTROL_CHARACTER.search(text):
             return
         problem = "holds a control character"
     raise ReleaseError(

@@ -12,27 +12,38 @@ from dataclasses import dataclass, field
 __all__ = ["Content", "FileMember", "FolderMember", "LinkMember", "Member", "parents"]
 
 
+HEAD_BYTES = 4
+"""As many as tell an ELF file, a script, and programs for other systems."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's bytes: their SHA-256 (hex), their number, and a way to read them again."""
+    """A file's bytes: their SHA-256 (hex), their number, and a way to read them again.
+
+    `head` are the first HEAD_BYTES: what kind of file it is shows without another reading.
+    """
 
     sha256: str
     size: int
     stream: Callable[[], Iterable[bytes]] = field(compare=False, repr=False)
+    head: bytes = field(default=b"", compare=False, repr=False)
 
     @classmethod
     def of(cls, stream: Callable[[], Iterable[bytes]]) -> Content:
         """Read `stream` once, to know its digest and size."""
-        digest, size = hashlib.sha256(), 0
+        digest, size, head = hashlib.sha256(), 0, b""
         for chunk in stream():
             digest.update(chunk)
             size += len(chunk)
-        return cls(digest.hexdigest(), size, stream)
+            if len(head) < HEAD_BYTES:
+                head = (head + chunk[:HEAD_BYTES])[:HEAD_BYTES]
+        return cls(digest.hexdigest(), size, stream, head)
 
     @classmethod
     def of_bytes(cls, data: bytes) -> Content:
         """A content that is at hand."""
-        return cls(hashlib.sha256(data).hexdigest(), len(data), lambda: (data,))
+        digest = hashlib.sha256(data).hexdigest()
+        return cls(digest, len(data), lambda: (data,), data[:HEAD_BYTES])
 
     def read(self) -> bytes:
         """All of it, for what is known to be small."""
@@ -73,5 +84,10 @@ Member = FileMember | LinkMember | FolderMember
 
 def parents(paths: Iterable[str]) -> Iterator[str]:
     """Every folder above `paths`, once each, sorted by path bytes."""
-    found = {path[:at] for path in paths for at, character in enumerate(path) if character == "/"}
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
     yield from sorted(found, key=str.encode)

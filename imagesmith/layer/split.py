@@ -16,13 +16,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from imagesmith.beam.origin import Origin
 from imagesmith.layer.key import layer_key, piece_key
 from imagesmith.layer.member import FileMember, Member
 from imagesmith.layer.tar import OWNER, WRITER
 
-__all__ = ["Group", "LayerPlan", "Piece", "own_pieces", "plan_layers"]
+__all__ = ["Group", "LayerPlan", "Piece", "Plan", "own_pieces", "plan_layers"]
 
 BIG_BYTES = 512 << 10
 """An application of this size is a layer of its own."""
@@ -76,6 +77,30 @@ class Piece:
     def name(self) -> str:
         """Its application, and which part of it."""
         return f"{self.application}/{self.part}" if self.part else self.application
+
+
+class Plan(Protocol):
+    """What a layer is written from; whoever finds its key in a store asks for no members."""
+
+    @property
+    def group(self) -> Group:
+        """Where the layer belongs."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+
+    @property
+    def prefix(self) -> str:
+        """The folder that everything in it lies under."""
+
+    @property
+    def key(self) -> str:
+        """Equal keys are equal layers."""
+
+    @property
+    def members(self) -> list[Member]:
+        """Everything in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 from imagesmith.errors import OutputError
 from imagesmith.oci.spec import Descriptor
 
-__all__ = ["BlobStore", "Source"]
+__all__ = ["CHUNK_BYTES", "BlobStore", "Source", "checked"]
 
 CHUNK_BYTES = 1 << 20
 
@@ -28,21 +28,26 @@ class Source:
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes, never more than its size. Raises OutputError at the end if it is another."""
-        wanted, digest, size = self.descriptor, hashlib.sha256(), 0
         with self.open() as file:
-            while chunk := file.read(CHUNK_BYTES):
-                size += len(chunk)
-                if size > wanted.size:
-                    break
-                digest.update(chunk)
-                yield chunk
-        if size != wanted.size:
-            found = "more" if size > wanted.size else "fewer"
-            raise OutputError(
-                f"blob {wanted.digest} is damaged: {found} than its {wanted.size} bytes"
-            )
-        if f"sha256:{digest.hexdigest()}" != wanted.digest:
-            raise OutputError(f"blob {wanted.digest} is damaged: it is {digest.hexdigest()}")
+            yield from checked(self.descriptor, iter(lambda: file.read(CHUNK_BYTES), b""))
+
+
+def checked(descriptor: Descriptor, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, never more than the size. Raises OutputError at the end if they are others."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > descriptor.size:
+            break
+        digest.update(chunk)
+        yield chunk
+    if size != descriptor.size:
+        found = "more" if size > descriptor.size else "fewer"
+        raise OutputError(
+            f"blob {descriptor.digest} is damaged: {found} than its {descriptor.size} bytes"
+        )
+    if f"sha256:{digest.hexdigest()}" != descriptor.digest:
+        raise OutputError(f"blob {descriptor.digest} is damaged: it is {digest.hexdigest()}")
 
 
 class BlobStore(Protocol):

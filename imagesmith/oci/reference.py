@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from imagesmith.errors import UsageError
 
-__all__ = ["Reference", "is_repository"]
+__all__ = ["ImageName", "Reference", "is_repository"]
 
 MAX_NAME = 255
 
@@ -20,6 +20,7 @@ _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _NAME = re.compile(rf"(?:(?P<host>{_HOST})/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)")
 _ID = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
@@ -71,5 +72,43 @@ class Reference:
             return str(self)
         return f"docker.io/{self}"
 
+    @property
+    def repository(self) -> str:
+        """`HOST/NAME`, with what Docker adds."""
+        return self.full.rpartition(":")[0]
+
     def __str__(self) -> str:
         return f"{self.name}:{self.tag}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageName:
+    """An image to read: `repository` is `HOST/NAME`; a digest says which, whatever the tag."""
+
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> ImageName:
+        """Read `[HOST/]NAME[:TAG][@sha256:…]`. Raises UsageError if it is none."""
+        named, at, digest = text.partition("@")
+        reference = Reference.parse(named)
+        if at and not _DIGEST.fullmatch(digest):
+            raise UsageError(
+                f"{text}: {digest[:80]!r} is no digest",
+                hint="Write NAME@sha256: and 64 digits of 0-9a-f.",
+            )
+        has_tag = ":" in named.rpartition("/")[2]
+        return cls(
+            reference.repository, reference.tag if has_tag or not at else None, digest or None
+        )
+
+    @property
+    def wanted(self) -> str:
+        """What a registry is asked for."""
+        return self.digest or self.tag or "latest"
+
+    def __str__(self) -> str:
+        """The full name, as `org.opencontainers.image.base.name` has it: by tag, if it has one."""
+        return f"{self.repository}:{self.tag}" if self.tag else f"{self.repository}@{self.digest}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from imagesmith.errors import BaseError
 
 __all__ = [
+    "DIGEST",
     "EPOCH",
     "Config",
     "Descriptor",
@@ -49,6 +50,7 @@ class MediaType:
     LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
     LAYER_TAR = "application/vnd.oci.image.layer.v1.tar"
     LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+    EMPTY = "application/vnd.oci.empty.v1+json"
     DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
     DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
     DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -79,6 +81,7 @@ class Descriptor:
     size: int
     platform: Platform | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    artifact_type: str | None = None
 
     @classmethod
     def of(cls, media_type: str, data: bytes) -> Descriptor:
@@ -105,6 +108,7 @@ class Descriptor:
             size,
             platform,
             {key: str(value) for key, value in annotations.items()},
+            str(found["artifactType"]) if found.get("artifactType") else None,
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -118,6 +122,8 @@ class Descriptor:
             out["platform"] = self.platform.to_json()
         if self.annotations:
             out["annotations"] = dict(self.annotations)
+        if self.artifact_type:
+            out["artifactType"] = self.artifact_type
         return out
 
 

@@ -10,6 +10,7 @@ from imagesmith.base.base import Base
 from imagesmith.base.binaries import Binaries
 from imagesmith.base.check import TOOLS, SystemErlang, check
 from imagesmith.base.finding import Finding
+from imagesmith.base.loader import Loader
 from imagesmith.base.resolve import check_base, resolve_base
 from imagesmith.base.sysroot import FolderRoot
 from imagesmith.errors import BaseError, UsageError
@@ -18,7 +19,7 @@ from imagesmith.layer.member import Content, FileMember, Member
 from imagesmith.layer.store import Scratch
 from imagesmith.oci.spec import Platform
 from imagesmith.recipe import DockerfileBase, LayoutBase, MinimalBase, ReferenceBase
-from tests.base.elves import library, program, read
+from tests.base.elves import for_other_machine, library, program, read
 from tests.base.layers import as_layer, tree
 
 AMD64 = Platform("amd64")
@@ -105,6 +106,25 @@ def test_a_vm_for_another_loader_is_told_alone(
     (finding,) = found(base, {BEAM: beam(tmp_path, loader, [gone])})
     assert (finding.needs, finding.offers) == (f"the loader {loader}", "which is not there")
     assert advice in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("minimal", "advice"),
+    [(False, "Use a base for linux/amd64"), (True, "Give the release a sysroot for amd64")],
+)
+def test_a_base_for_another_architecture_is_called_so_and_nothing_else(
+    base: Path, tmp_path: Path, minimal: bool, advice: str
+) -> None:
+    for file in (base / "lib64").iterdir():
+        for_other_machine(file)
+    for_other_machine(base / "lib/libc.so.6")
+    nif = library(tmp_path / "nif.so", needs=[library(tmp_path / "libgone.so")])
+    root, files = FolderRoot(base), {BEAM: read(beam(tmp_path)), NIF: read(nif)}
+    findings = Loader(root, files, Adviser.of(root, minimal=minimal), files[BEAM]).load_all()
+    assert {(one.file, one.needs, one.offers) for one in findings} == {
+        (file, "amd64 to run", "but this system is for riscv64") for file in files
+    }
+    assert all(advice in one.advice for one in findings)
 
 
 def test_a_glibc_release_on_alpine_says_so(base: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagesmith.base.elf import Elf
-from imagesmith.base.minimal import BUSYBOX, NEEDED_TOOLS, plan_minimal
+from imagesmith.base.minimal import BUSYBOX, CERTIFICATES, NEEDED_TOOLS, plan_minimal, warnings
 from imagesmith.base.sysroot import FolderRoot, Sysroot
 from imagesmith.errors import BaseError
 from imagesmith.layer.build import build_layer
@@ -70,6 +70,16 @@ def test_the_scripts_tools_are_there_and_run_in_nothing_but_the_base(
     command = ["chroot", str(tmp_path), "/bin/sh", "-c", script]
     ran = subprocess.run(["unshare", "-r", *command], capture_output=True, text=True)
     assert ran.stdout == "b ok\n", ran.stderr
+
+
+def test_a_system_without_certificates_is_told_of(system: Path) -> None:
+    (told,) = warnings(FolderRoot(system))
+    assert f"{system} has no {CERTIFICATES}" in told
+    bundle = system / CERTIFICATES[1:]
+    bundle.parent.mkdir(parents=True)
+    bundle.write_text("PEM")
+    assert warnings(FolderRoot(system)) == ()
+    assert CERTIFICATES[1:] in members(FolderRoot(system))
 
 
 def test_users_certificates_zones_and_folders_are_there() -> None:

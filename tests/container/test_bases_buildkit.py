@@ -42,15 +42,9 @@ def debian(session_folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache for the tests that need no empty one."""
     return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def cache(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("IMAGESMITH_CACHE_DIR", str(kept))
-    return kept
 
 
 def _digests(base: Base) -> list[str]:
@@ -99,8 +93,10 @@ def _crane(crane: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_an_image_that_is_only_in_docker_is_a_base_bit_for_bit(debian: str, tmp_path: Path) -> None:
-    base = image_base(debian, HERE)
+def test_an_image_that_is_only_in_docker_is_a_base_bit_for_bit(
+    debian: str, tmp_path: Path, cache: Path
+) -> None:
+    base = image_base(debian, HERE, cache)
     digest, layers = _saved(debian, tmp_path)
     if _has_containerd_store():
         assert _digests(base) == layers
@@ -111,45 +107,36 @@ def test_an_image_that_is_only_in_docker_is_a_base_bit_for_bit(debian: str, tmp_
         assert base.annotations[NAME] == f"docker.io/library/{debian}"
 
 
-def test_the_second_build_exports_nothing(
-    debian: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("IMAGESMITH_CACHE_DIR", str(tmp_path))
-    first = image_layout(debian, HERE)
+def test_the_second_build_exports_nothing(debian: str, tmp_path: Path) -> None:
+    first = image_layout(debian, HERE, tmp_path)
     blobs = {path: path.stat().st_mtime_ns for path in first.layout.glob("blobs/*/*")}
-    assert image_layout(debian, HERE) == first
+    assert image_layout(debian, HERE, tmp_path) == first
     assert blobs == {path: path.stat().st_mtime_ns for path in first.layout.glob("blobs/*/*")}
     assert [path.name for path in (tmp_path / "bases").iterdir()] == [first.layout.name]
 
 
-def test_a_damaged_copy_is_made_anew(
-    debian: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("IMAGESMITH_CACHE_DIR", str(tmp_path))
-    first = image_layout(debian, HERE)
+def test_a_damaged_copy_is_made_anew(debian: str, tmp_path: Path) -> None:
+    first = image_layout(debian, HERE, tmp_path)
     layers = _digests(first.base(HERE))
     first.layout.joinpath("blobs", layers[0].replace(":", "/")).unlink()
-    assert _digests(image_base(debian, HERE)) == layers
+    assert _digests(image_base(debian, HERE, tmp_path)) == layers
     first.layout.joinpath("index.json").write_text("{")
-    assert _digests(image_base(debian, HERE)) == layers
+    assert _digests(image_base(debian, HERE, tmp_path)) == layers
 
 
-def test_two_builds_at_once_share_the_copy(
-    debian: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("IMAGESMITH_CACHE_DIR", str(tmp_path))
+def test_two_builds_at_once_share_the_copy(debian: str, tmp_path: Path) -> None:
     with ThreadPoolExecutor() as threads:
-        one, two = threads.map(lambda _: image_layout(debian, HERE), range(2))
+        one, two = threads.map(lambda _: image_layout(debian, HERE, tmp_path), range(2))
     assert one == two
     assert _digests(one.base(HERE)) == _digests(two.base(HERE))
 
 
 @pytest.mark.parametrize("tag", ["one", "multi"])
 def test_a_reference_in_a_registry_is_pinned_to_the_platforms_manifest(
-    pushed: tuple[str, str], tag: str
+    pushed: tuple[str, str], tag: str, cache: Path
 ) -> None:
     host, crane = pushed
-    base = image_base(f"{host}/debian:{tag}", HERE)
+    base = image_base(f"{host}/debian:{tag}", HERE, cache)
     alone = _crane(crane, "digest", "--platform", str(HERE), f"{host}/debian:{tag}")
     assert base.annotations[NAME] == f"{host}/debian:{tag}"
     if _has_containerd_store():
@@ -160,21 +147,21 @@ def test_a_reference_in_a_registry_is_pinned_to_the_platforms_manifest(
         assert base.annotations[DIGEST] == _crane(crane, "digest", f"{host}/debian:{tag}")
 
 
-def test_a_reference_with_a_digest_stays_that_image(pushed: tuple[str, str]) -> None:
+def test_a_reference_with_a_digest_stays_that_image(pushed: tuple[str, str], cache: Path) -> None:
     host, crane = pushed
     digest = _crane(crane, "digest", f"{host}/debian:one")
-    tagged = image_base(f"{host}/debian:one@{digest}", HERE)
+    tagged = image_base(f"{host}/debian:one@{digest}", HERE, cache)
     assert tagged.annotations == {NAME: f"{host}/debian:one", DIGEST: digest}
-    bare = image_base(f"{host}/debian@{digest}", HERE)
+    bare = image_base(f"{host}/debian@{digest}", HERE, cache)
     assert bare.annotations == {NAME: f"{host}/debian@{digest}", DIGEST: digest}
     _crane(crane, "validate", "--remote", f"{host}/debian@{digest}")
 
 
-def test_an_index_gives_the_image_for_the_release(pushed: tuple[str, str]) -> None:
+def test_an_index_gives_the_image_for_the_release(pushed: tuple[str, str], cache: Path) -> None:
     host, crane = pushed
     if not _has_containerd_store():
         run("image", "rm", f"{host}/debian:multi")  # it holds one platform of a name at a time
-    base = image_base(f"{host}/debian:multi", OTHER)
+    base = image_base(f"{host}/debian:multi", OTHER, cache)
     assert base.platform == OTHER
     if _has_containerd_store():
         assert base.annotations[DIGEST] == _crane(crane, "digest", f"{host}/debian:other")
@@ -182,7 +169,7 @@ def test_an_index_gives_the_image_for_the_release(pushed: tuple[str, str]) -> No
 
 @pytest.mark.parametrize("where", ["in Docker", "in a registry", "in an index"])
 def test_a_base_for_another_architecture_is_refused(
-    debian: str, pushed: tuple[str, str], where: str
+    debian: str, pushed: tuple[str, str], where: str, cache: Path
 ) -> None:
     host, _ = pushed
     reference, platform = {
@@ -191,25 +178,27 @@ def test_a_base_for_another_architecture_is_refused(
         "in an index": (f"{host}/debian:multi", Platform("s390x")),
     }[where]
     with pytest.raises(BaseError, match=f"{platform}") as caught:
-        image_base(reference, platform)
+        image_base(reference, platform, cache)
     assert caught.value.hint
 
 
-def test_a_base_that_does_not_exist_is_named_with_dockers_words(pushed: tuple[str, str]) -> None:
+def test_a_base_that_does_not_exist_is_named_with_dockers_words(
+    pushed: tuple[str, str], cache: Path
+) -> None:
     host, _ = pushed
     with pytest.raises(BaseError, match="there is no such image") as caught:
-        image_base(f"{host}/nobody/made-this:1", HERE)
+        image_base(f"{host}/nobody/made-this:1", HERE, cache)
     assert f"{host}/nobody/made-this:1" in caught.value.message
     assert "not found" in caught.value.message or "unknown" in caught.value.message
     assert "Correct the name" in (caught.value.hint or "")
 
 
-def test_a_registry_out_of_reach_is_told_from_a_wrong_name() -> None:
+def test_a_registry_out_of_reach_is_told_from_a_wrong_name(cache: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         reference = f"127.0.0.1:{closed.getsockname()[1]}/debian:12"
         with pytest.raises(DockerError, match="connection refused") as caught:
-            image_base(reference, HERE)
+            image_base(reference, HERE, cache)
     assert "cannot be reached" in (caught.value.hint or "")
 
 
@@ -222,29 +211,30 @@ def _dockerfile(folder: Path, debian: str, *lines: str) -> Path:
 
 
 def test_a_dockerfile_is_built_in_its_folder_without_what_is_ignored(
-    debian: str, tmp_path: Path
+    debian: str, tmp_path: Path, cache: Path
 ) -> None:
     (tmp_path / "kept").write_text("1")
     (tmp_path / "secret").write_text("2")
     (tmp_path / ".dockerignore").write_text("secret\n")
-    base = dockerfile_base(_dockerfile(tmp_path, debian, "COPY . /here"), None, (), HERE)
+    base = dockerfile_base(_dockerfile(tmp_path, debian, "COPY . /here"), None, (), HERE, cache)
     assert {"here/kept"} == {
         name for name in _names(base) if name.startswith("here/") and "ocker" not in name
     } - {"here/"}
     assert NAME not in base.annotations
     assert base.annotations[DIGEST].startswith("sha256:")
     # What BuildKit has built already is the same image again.
-    assert dockerfile_base(tmp_path / "Dockerfile", None, (), HERE).annotations == base.annotations
+    again = dockerfile_base(tmp_path / "Dockerfile", None, (), HERE, cache)
+    assert again.annotations == base.annotations
 
 
 def test_packages_go_on_top_as_one_layer_without_lists_caches_and_logs(
-    debian: str, tmp_path: Path
+    debian: str, tmp_path: Path, cache: Path
 ) -> None:
     # A user, another shell, a stage without a name, a FROM that is none: nothing is in the way.
     lines = ("RUN <<EOF", "echo \\", "FROM nothing", "EOF", 'SHELL ["/nowhere"]', "USER 65532")
     dockerfile = _dockerfile(tmp_path, debian, *lines)
-    plain = dockerfile_base(dockerfile, None, (), HERE)
-    base = dockerfile_base(dockerfile, None, ("libsctp1", "libonig5"), HERE)
+    plain = dockerfile_base(dockerfile, None, (), HERE, cache)
+    base = dockerfile_base(dockerfile, None, ("libsctp1", "libonig5"), HERE, cache)
     assert _digests(base)[:-1] == _digests(plain)
     names = _names(base)
     assert any("libsctp.so.1" in name for name in names)
@@ -258,29 +248,33 @@ def test_packages_go_on_top_as_one_layer_without_lists_caches_and_logs(
     assert left == []
 
 
-def test_a_target_that_is_not_there_lists_those_that_are(tmp_path: Path) -> None:
+def test_a_target_that_is_not_there_lists_those_that_are(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(UsageError, match="no stage slimm; its stages are: slim, minimal, builder"):
-        dockerfile_base(our_dockerfile(tmp_path / "Dockerfile"), "slimm", (), HERE)
+        dockerfile_base(our_dockerfile(tmp_path / "Dockerfile"), "slimm", (), HERE, cache)
 
 
-def test_a_dockerfile_that_fails_tells_the_steps_last_words(debian: str, tmp_path: Path) -> None:
+def test_a_dockerfile_that_fails_tells_the_steps_last_words(
+    debian: str, tmp_path: Path, cache: Path
+) -> None:
     dockerfile = _dockerfile(tmp_path, debian, "RUN echo it cannot be; exit 3")
     with pytest.raises(DockerError, match="exit code: 3") as caught:
-        dockerfile_base(dockerfile, None, (), HERE)
+        dockerfile_base(dockerfile, None, (), HERE, cache)
     assert "it cannot be" in caught.value.message.splitlines()[-1]
     with pytest.raises(DockerError, match="Unable to locate package no-such-package"):
-        dockerfile_base(_dockerfile(tmp_path, debian), None, ("no-such-package",), HERE)
+        dockerfile_base(_dockerfile(tmp_path, debian), None, ("no-such-package",), HERE, cache)
 
 
-def test_no_space_in_the_daemon_says_what_makes_room(debian: str, tmp_path: Path) -> None:
+def test_no_space_in_the_daemon_says_what_makes_room(
+    debian: str, tmp_path: Path, cache: Path
+) -> None:
     full = "RUN --mount=type=tmpfs,target=/full,size=65536 head -c 200000 /dev/zero > /full/file"
     with pytest.raises(DockerError, match="No space left on device") as caught:
-        dockerfile_base(_dockerfile(tmp_path, debian, full), None, (), HERE)
+        dockerfile_base(_dockerfile(tmp_path, debian, full), None, (), HERE, cache)
     assert "docker system df" in (caught.value.hint or "")
 
 
 def test_docker_going_away_in_the_middle_is_one_clear_error(
-    debian: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    debian: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
 ) -> None:
     dockerfile = _dockerfile(tmp_path, debian, f"RUN echo sleeping {tmp_path}; sleep 3")
     with relay() as between:
@@ -291,7 +285,7 @@ def test_docker_going_away_in_the_middle_is_one_clear_error(
                 between.cut()
 
         with pytest.raises(DockerError) as caught:
-            dockerfile_base(dockerfile, None, (), HERE, tell)
+            dockerfile_base(dockerfile, None, (), HERE, cache, tell)
     assert str(dockerfile) in caught.value.message
     assert "Docker went away" in (caught.value.hint or "")
 
@@ -324,7 +318,7 @@ def test_a_release_runs_on_the_slim_target_of_our_dockerfile(
 
 
 def test_an_image_carries_the_bases_name_digest_and_layers(
-    debian: str, shop: Shop, tmp_path: Path
+    debian: str, shop: Shop, tmp_path: Path, cache: Path
 ) -> None:
     (tmp_path / "recipe.yml").write_text(
         f"version: 1\nname: imagesmith-test-ref\nrelease: {{path: {shop.web}}}\nbase: {debian}\n"
@@ -334,7 +328,7 @@ def test_an_image_carries_the_bases_name_digest_and_layers(
     assert done.returncode == 0, done.stderr
     entry = json.loads((tmp_path / "out/index.json").read_text())["manifests"][0]["digest"]
     manifest = json.loads((tmp_path / "out/blobs" / entry.replace(":", "/")).read_text())
-    base = image_base(debian, HERE)
+    base = image_base(debian, HERE, cache)
     assert manifest["annotations"].items() >= base.annotations.items()
     layers = [layer["digest"] for layer in manifest["layers"]]
     assert layers[: len(base.layers)] == _digests(base)

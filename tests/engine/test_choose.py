@@ -32,7 +32,8 @@ def _quiet(_: str) -> None:
     ("found", "output", "engine", "why"),
     [
         (GOOD, LoadOutput(), "buildkit", "Docker 28.5.2 with buildx 0.29.1 answers"),
-        (GOOD, RegistryOutput(), "buildkit", "Docker 28.5.2 with buildx 0.29.1 answers"),
+        (GOOD, RegistryOutput(), "embedded", "a registry needs no Docker"),
+        (None, RegistryOutput(), "embedded", "a registry needs no Docker"),
         (GOOD, FILE, "embedded", "a file needs no Docker"),
         (None, LoadOutput(), "embedded", "no Docker with buildx answers"),
         (OLD, LoadOutput(), "embedded", "buildx 0.10.4 is too old: 0.11 is the first"),
@@ -51,9 +52,20 @@ def test_auto_says_why(
 def test_where_no_docker_answers_nothing_is_built_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choose, "find_buildkit", lambda: None)
     monkeypatch.setattr(Docker, "version", lambda _: None)
-    for output, words in ((LoadOutput(), "--load: no Docker"), (RegistryOutput(), "--push: no D")):
-        with pytest.raises(DockerError, match=words):
-            choose_engine(EngineName.AUTO, [output], _quiet)
+    every: list[list[Output]] = [[LoadOutput()], [RegistryOutput(), LoadOutput()]]
+    for outputs in every:
+        with pytest.raises(DockerError, match="--load: no Docker"):
+            choose_engine(EngineName.AUTO, outputs, _quiet)
+
+
+def test_what_is_loaded_and_pushed_goes_each_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "find_buildkit", lambda: GOOD)
+    outputs: list[Output] = [LoadOutput(), RegistryOutput()]
+    chosen, reason = choose_engine(EngineName.AUTO, outputs, _quiet)
+    assert chosen.name == "buildkit and embedded"
+    assert reason == "Docker 28.5.2 with buildx 0.29.1 answers; a registry needs none"
+    assert choose_engine(EngineName.BUILDKIT, outputs, _quiet)[0].name == "buildkit"
+    assert choose_engine(EngineName.EMBEDDED, outputs, _quiet)[0].name == "embedded"
 
 
 @pytest.mark.parametrize("found", [None, OLD])

@@ -18,10 +18,10 @@ from imagesmith.layer.tar import tar
 
 def test_a_stored_layer_is_found_again_by_its_key(tmp_path: Path) -> None:
     store = Scratch(tmp_path)
-    assert store.get("key") is None
-    blob = store.put("key", lambda: [b"tar"])
-    assert store.get("key") == blob
-    with blob.open() as file:
+    assert store.find("key") is None
+    entry = store.write("key", lambda: [b"tar"])
+    assert store.find("key") == entry
+    with store.open(entry, broken) as file:
         assert gzip.decompress(file.read()) == b"tar"
 
 
@@ -33,15 +33,15 @@ def broken() -> Iterator[bytes]:
 def test_after_a_failure_nothing_is_stored_and_the_next_try_succeeds(tmp_path: Path) -> None:
     store = Scratch(tmp_path)
     with pytest.raises(ReleaseError, match="a file was changed"):
-        store.put("key", broken)
-    assert store.get("key") is None
+        store.write("key", broken)
+    assert store.find("key") is None
     assert list(tmp_path.iterdir()) == []
-    assert store.put("key", lambda: [b"tar"]) == store.get("key")
+    assert store.write("key", lambda: [b"tar"]) == store.find("key")
 
 
 def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="gone: a layer cannot be written: No such file"):
-        Scratch(tmp_path / "gone").put("key", lambda: [b""])
+        Scratch(tmp_path / "gone").write("key", lambda: [b""])
 
 
 FULL = """
@@ -52,7 +52,7 @@ from imagesmith.layer.store import Scratch
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
-    Scratch(Path(sys.argv[1])).put("key", lambda: [__import__("os").urandom(1 << 20)])
+    Scratch(Path(sys.argv[1])).write("key", lambda: [__import__("os").urandom(1 << 20)])
 except OutputError as error:
     print(error.message)
 """

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,22 +11,11 @@ from imagesmith.image.image import Image
 from imagesmith.oci.archive import write_archive_file
 from imagesmith.oci.layout import Layout, write_layout
 from tests.oci.images import docker_image, make, tagged
+from tests.oracles import run
 
 pytestmark = pytest.mark.oracle
 
-ROOT = Path(__file__).parents[2]
-KEPT = ROOT / ".cache/tools/crane/usr/bin"
 IMAGE = make("one", "two")
-
-
-def run(tool: str, *arguments: object, fails: bool = False) -> str:
-    """Run an oracle; a missing one is a failure, since nothing would be checked."""
-    path = os.pathsep.join([os.environ["PATH"], os.environ.get("IMAGESMITH_ORACLES", str(KEPT))])
-    found = shutil.which(tool, path=path)
-    assert found, f"{tool} is not on PATH: run `.ci/tools oracles` and put what it prints there"
-    ran = subprocess.run([found, *map(str, arguments)], capture_output=True, text=True)
-    assert (ran.returncode != 0) is fails, ran.stderr
-    return ran.stdout
 
 
 @pytest.fixture

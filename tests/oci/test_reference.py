@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from imagesmith.errors import UsageError
-from imagesmith.oci.reference import Reference
+from imagesmith.oci.reference import ImageName, Reference
 
 # Names and what Docker makes of them, after distribution/reference's own tests.
 GOOD = [
@@ -78,3 +78,27 @@ def test_an_image_id_is_no_name() -> None:
     with pytest.raises(UsageError, match="64 hexadecimal digits are an image ID"):
         Reference.parse("a" * 64)
     assert Reference.parse("a" * 63).name == "a" * 63
+
+
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "repository", "asked", "full"),
+    [
+        ("debian", "docker.io/library/debian", "latest", "docker.io/library/debian:latest"),
+        ("h.example/a:1", "h.example/a", "1", "h.example/a:1"),
+        (f"a@{DIGEST}", "docker.io/library/a", DIGEST, f"docker.io/library/a@{DIGEST}"),
+        (f"h:1/a:2@{DIGEST}", "h:1/a", DIGEST, "h:1/a:2"),
+    ],
+)
+def test_the_name_of_an_image_says_where_and_which(
+    text: str, repository: str, asked: str, full: str
+) -> None:
+    name = ImageName.parse(text)
+    assert (name.repository, name.wanted, str(name)) == (repository, asked, full)
+
+
+def test_a_name_with_half_a_digest_is_refused() -> None:
+    with pytest.raises(UsageError, match="is no digest"):
+        ImageName.parse("debian@sha256:123")

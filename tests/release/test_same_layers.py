@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import shutil
@@ -12,27 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.shop import Shop, build_in_root, copy_source
+from tests.shop import Shop, build_in_root, copy_source, layers
 
 pytestmark = pytest.mark.release
-
-
-def layers(release: Path, folder: Path, recipe: str = "", **environment: str) -> dict[str, str]:
-    """The digest of each layer of the release, by name, as `imagesmith build` tells them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\n{recipe}")
-    output = ("--progress", "json", "--output", "type=oci,tar=false,dest=out.oci")
-    done = subprocess.run(
-        [sys.executable, "-m", "imagesmith", "build", "recipe.yml", *output],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=folder,
-        env={**os.environ, **environment},
-    )
-    assert done.returncode == 0, done.stderr
-    told = [json.loads(line) for line in done.stderr.splitlines()]
-    return {item["layer"]: item["digest"] for item in told if "layer" in item}
 
 
 def _build_as_somebody_else(work: Path) -> Path:
