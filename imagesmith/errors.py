@@ -10,6 +10,8 @@
     ├── OutputError            the image could not be written where it was wanted
     ├── CacheError             an archive of the layer cache is damaged, or none
     ├── RegistryError          a registry refused, failed or lied
+    ├── UpgradeError           from this release to that one there is no hot upgrade
+    │   └── BundleError        an upgrade bundle is damaged, or none
     └── DockerError            a Docker did not do what it was asked
 
 A message is one sentence that names the thing and the place; `hint` is the way out. The command
@@ -22,6 +24,7 @@ from collections.abc import Sequence
 
 __all__ = [
     "BaseError",
+    "BundleError",
     "CacheError",
     "DockerError",
     "ImagesmithError",
@@ -31,6 +34,7 @@ __all__ = [
     "RegistryError",
     "ReleaseError",
     "TermError",
+    "UpgradeError",
     "UsageError",
 ]
 
@@ -94,3 +98,11 @@ class RegistryError(ImagesmithError):
     def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+class UpgradeError(ImagesmithError):
+    """A hot upgrade that cannot be made, or must not be."""
+
+
+class BundleError(UpgradeError):
+    """An upgrade bundle that is damaged, or is none."""

@@ -18,7 +18,7 @@ from imagesmith.beam.module import chunks
 from imagesmith.beam.term import Atom
 from imagesmith.errors import ModuleError, TermError
 
-__all__ = ["ChunkDifference", "compare_modules"]
+__all__ = ["ChunkDifference", "compare_modules", "exports", "imports"]
 
 MAX_LITERAL_BYTES = 1 << 28
 _WORD = struct.Struct(">I")
@@ -101,13 +101,18 @@ def _atoms(found: Chunks) -> list[str]:
     return atoms
 
 
-def _imports(found: Chunks) -> Iterator[str]:
+def imports(found: Chunks) -> Iterator[str]:
+    """What a module calls elsewhere, each as `module:function/arity`.
+
+    Raises KeyError, IndexError, struct.error or ValueError for chunks that are not OTP's.
+    """
     atoms = _atoms(found)
     for module, function, arity in _triples(found[b"ImpT"]):
         yield f"{atoms[module - 1]}:{atoms[function - 1]}/{arity}"
 
 
-def _exports(found: Chunks) -> Iterator[str]:
+def exports(found: Chunks) -> Iterator[str]:
+    """What others can call in a module, each as `function/arity`. Raises as `imports`."""
     atoms = _atoms(found)
     for function, arity, _label in _triples(found[b"ExpT"]):
         yield f"{atoms[function - 1]}/{arity}"
@@ -208,8 +213,8 @@ def _taken(data: bytes, at: int, size: int) -> bytes:
 
 READERS: Mapping[bytes, Callable[[Chunks], Iterable[str]]] = {
     b"AtU8": _atoms,
-    b"ImpT": _imports,
-    b"ExpT": _exports,
+    b"ImpT": imports,
+    b"ExpT": exports,
     b"LitT": _literals,
     b"Attr": _attributes,
     b"Line": _line_files,

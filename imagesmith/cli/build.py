@@ -103,6 +103,22 @@ def build(
             "it.",
         ),
     ] = None,
+    upgrade_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OLD",
+            help="Make the bundle that upgrades a pet from OLD too: a release (a folder or "
+            ".tar.gz), an OCI layout (oci:DIR) or archive (.tar), or an image (HOST/NAME:TAG).",
+        ),
+    ] = None,
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEST",
+            help="Where the bundle goes: FILE, oci:DIR or HOST/NAME:TAG. Default: "
+            "NAME-OLD-NEW.upgrade.tar.",
+        ),
+    ] = None,
     metadata_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the image's digests as JSON, as buildx does."),
@@ -127,8 +143,11 @@ def build(
       imagesmith build -t registry.example/shop:1 --push
 
       imagesmith build _build/prod/rel/shop -t shop:1 -o type=oci,dest=shop.tar
+
+      imagesmith build --mode pet --upgrade-from registry.example/shop:1 --load
     """
     from imagesmith.base.fetch import fetcher
+    from imagesmith.cli import bundle as bundles
     from imagesmith.cli.access import checked_access
     from imagesmith.cli.connect import cache_reference, connector
     from imagesmith.cli.deliver import (
@@ -171,10 +190,25 @@ def build(
             "--append-to: a pet has the layers of the cattle image, and no others below its own",
             hint="Leave --append-to out, or build `--mode cattle`.",
         )
+    if bundle and not upgrade_from:
+        raise UsageError(
+            "--bundle: there is no upgrade to bundle", hint="Add `--upgrade-from OLD`."
+        )
+    if upgrade_from and (mode is not Mode.PET or count > 1):
+        why_not = (
+            "only a pet is upgraded" if mode is not Mode.PET else f"there are {count} releases"
+        )
+        raise UsageError(
+            f"--upgrade-from: {why_not}",
+            hint="Build one release, `--mode pet --release NAME`, with the OLD of that one.",
+        )
+    bundle_place = bundles.bundle_place(bundle)
     pushes = RegistryOutput() in outputs
     if pushes and not tags:
         raise UsageError("--push: nothing says where to", hint="Add `-t HOST/NAME:TAG`.")
-    connect = connector([*tags, *kept_at], insecure_registry or [])
+    connect = connector(
+        [*tags, *kept_at, *filter(None, [bundle_place.reference])], insecure_registry or []
+    )
     delivering, why = choose_engine(engine, outputs, telling.log, connect)
     telling.note(f"{delivering.name} engine: {why}")
     folder = cache_folder(cache_dir)
@@ -198,7 +232,12 @@ def build(
 
             onto = Appends(append_to, connect, cache.blobs, telling, pushes=pushes)
         maker = Maker(store, telling, fetch, cache.folder, onto, pet=mode is Mode.PET)
-        images = [maker.image(wanted, item) for item in found]
+        upgrade = None
+        if upgrade_from:
+            old = held.enter_context(bundles.opened_before(upgrade_from, wanted, connect, scratch))
+            upgrade = bundles.UpgradeMaker(old, wanted, scratch, telling)
+        check = upgrade.check if upgrade else None
+        images = [maker.image(wanted, item, check) for item in found]
         deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
         delivered = deliver(delivering, deliveries, outputs)
         if pushes:
@@ -206,6 +245,8 @@ def build(
             if onto:
                 onto.keep_lists(deliveries)
         cached = deliver_cache(deliveries, kept_at, connect)
+        if upgrade:
+            typer.echo(upgrade.write(bundle_place, images[0], store, connect))
     for pushed in {item.pushed for item in (*delivered, *cached) if item.pushed}:
         telling.note(f"pushed: {pushed}")
     first = delivered[: len(deliveries)]

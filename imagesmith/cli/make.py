@@ -21,7 +21,7 @@ from imagesmith.oci.reference import is_repository
 from imagesmith.oci.spec import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from imagesmith.base.base import Base
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from imagesmith.layer.split import LayerPlan
     from imagesmith.layer.store import Store
     from imagesmith.recipe import Recipe
+
+    Check = Callable[[Release, Sequence[LayerPlan]], None]
 
 __all__ = ["Maker", "read"]
 
@@ -58,8 +60,11 @@ class Maker:
     onto: Appends | None = None
     pet: bool = False
 
-    def image(self, recipe: Recipe, found: Found) -> Image:
-        """Read, warn, plan, find the base, build what the store lacks, put it together."""
+    def image(self, recipe: Recipe, found: Found, check: Check | None = None) -> Image:
+        """Read, warn, plan, find the base, build what the store lacks, put it together.
+
+        `check` may refuse the release, before any layer of it is written.
+        """
         release, telling = read(recipe, found), self.telling
         name = (found.name or release.name).lower()
         if not is_repository(name):
@@ -69,12 +74,13 @@ class Maker:
             )
         for note in notes(release):
             telling.note(f"{release.name}: {note}")
-        plans = plan_cattle(release, recipe)
-        base = self._base(release, recipe, plans)
+        cattle = plan_cattle(release, recipe)
+        if check:
+            check(release, cattle)
+        base = self._base(release, recipe, cattle)
         for warning in (*warnings(release, recipe.env), *base.warnings):
             telling.warn(f"{release.name}: {warning}")
-        if self.pet:
-            plans.append(plan_pet(release, recipe, plans))
+        plans = [*cattle, plan_pet(release, recipe, cattle)] if self.pet else cattle
         base, layers = self._layers(name, release, base, plans)
         _tell_of_stripping(recipe, release, telling)
         make = pet_image if self.pet else cattle_image

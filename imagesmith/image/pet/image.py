@@ -8,7 +8,7 @@ wrappers that run what the volume has; `RELEASES`; and the folder for the volume
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
 from imagesmith.base.base import Base
@@ -23,7 +23,7 @@ from imagesmith.layer.member import Content, FileMember, FolderMember, LinkMembe
 from imagesmith.layer.split import Group, LayerPlan, Piece
 from imagesmith.recipe import Recipe
 
-__all__ = ["pet_image", "plan_pet", "release_digest"]
+__all__ = ["is_script", "keys_digest", "pet_image", "plan_pet", "release_digest"]
 
 START = f"/{ROOT}/pet/start"
 
@@ -31,7 +31,7 @@ START = f"/{ROOT}/pet/start"
 def plan_pet(release: Release, recipe: Recipe, cattle: Sequence[LayerPlan]) -> LayerPlan:
     """The pet layer on top of the cattle image's. Raises ReleaseError, UsageError."""
     _check(release, recipe)
-    scripts = [member for plan in cattle for member in plan.members if _is_script(member)]
+    scripts = [member for plan in cattle for member in plan.members if is_script(member)]
     members: list[Member] = [
         _file(f"{ROOT}/pet/start", _script("start.sh"), executable=True),
         _file(f"{ROOT}/pet/release", _facts(release, recipe, cattle)),
@@ -63,8 +63,12 @@ def pet_image(
 
 def release_digest(cattle: Sequence[LayerPlan]) -> str:
     """What a volume belongs to: the release's content (hex), whatever base carries it."""
-    keys = "\n".join(sorted(plan.key for plan in cattle))
-    return hashlib.sha256(keys.encode()).hexdigest()
+    return keys_digest([plan.key for plan in cattle])
+
+
+def keys_digest(keys: Iterable[str]) -> str:
+    """The release digest, by the keys of the release's layers."""
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
 
 
 def _check(release: Release, recipe: Recipe) -> None:
@@ -83,8 +87,8 @@ def _check(release: Release, recipe: Recipe) -> None:
         raise UsageError(f"pet.volume: {recipe.pet.volume}: only plain characters will do here")
 
 
-def _is_script(member: Member) -> bool:
-    """Whether it is one of the scripts of `bin/`: a wrapper can stand in for it."""
+def is_script(member: Member) -> bool:
+    """Whether it is one of the scripts of `bin/`: a wrapper stands in for it."""
     if not member.path.startswith("bin/") or member.path.count("/") != 1:
         return False
     if isinstance(member, LinkMember):

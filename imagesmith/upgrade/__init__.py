@@ -1,0 +1,1 @@
+"""Hot upgrades: what leads from one release to the next, packed as a bundle."""
