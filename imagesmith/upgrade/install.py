@@ -1,0 +1,168 @@
+"""One step from a version to another in a running node: configuration, code, and the proof.
+
+The same road leads up and down. What is not known to be right afterwards is not right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from imagesmith.beam.term import Atom, Map, Term
+from imagesmith.errors import UpgradeError
+from imagesmith.upgrade.node import INSTALL_SECONDS, string
+from imagesmith.upgrade.pet import Pet, standing
+from imagesmith.upgrade.volume import Secrets, Volume
+
+__all__ = ["Installed", "Refused", "install", "make_permanent", "resolve", "verify"]
+
+Tell = Callable[[str], None]
+
+
+class Refused(UpgradeError):
+    """release_handler refused: code and environment are as they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What an installation took.
+
+    `seconds` is the time of `release_handler:install_release`. `pauses` has for each suspended
+    process the seconds from release_handler's call of sys:suspend to that of sys:resume, so the
+    waiting until it was suspended is in them; None where call tracing was not to be had.
+    """
+
+    seconds: float
+    pauses: tuple[float, ...] | None
+
+    @property
+    def longest(self) -> float:
+        """The longest pause in seconds."""
+        return max(self.pauses or (0.0,))
+
+
+def resolve(pet: Pet, volume: Volume, secrets: Secrets, versions: Sequence[str]) -> None:
+    """Resolve the configuration of versions whose files are there, each with its own code.
+
+    Raises UpgradeError, in the words of the application's own configuration if that fails.
+    """
+    for version in versions:
+        volume.keep_pristine(version)
+        answer = pet.node.ask_new(
+            "resolve",
+            {
+                "root": pet.found.root,
+                "version": version,
+                "to": secrets.config(version),
+            },
+            version=version,
+            root=pet.found.root,
+        )
+        match answer:
+            case (_, list() as bad):
+                raise UpgradeError(
+                    f"{pet.name}: the configuration of {version} holds what cannot be written to a "
+                    f"file, such as a fun or a process: {', '.join(map(_pair, bad))}",
+                    hint="Write `&Module.function/1`, or a tuple of module and function.",
+                )
+
+
+def install(
+    pet: Pet, volume: Volume, secrets: Secrets, *, before: str, after: str, tell: Tell
+) -> Installed:
+    """Let release_handler take the node from `before` to `after`; both are resolved.
+
+    Raises Refused if it would not, with everything as it was; UpgradeError if the node ended.
+    """
+    root = pet.found.root
+    volume.link_config(after, secrets)
+    try:
+        answer = pet.node.ask(
+            "install",
+            {
+                "version": after,
+                "from": before,
+                "root": root,
+                "before": secrets.config(before),
+                "after": secrets.config(after),
+            },
+            seconds=INSTALL_SECONDS,
+        )
+    finally:
+        volume.put_back(after)
+    if not isinstance(answer, Map):
+        raise UpgradeError(f"{pet.name}: install_release answered nothing that makes sense")
+    match answer.get(Atom("answer")):
+        case (_, bytes(reason)):
+            raise Refused(
+                f"{pet.name}: release_handler refused {after}: {reason.decode(errors='replace')}",
+                hint="Code and environment are as they were.",
+            )
+    took = answer.get(Atom("microseconds"))
+    pauses: tuple[float, ...] | None = None
+    match answer.get(Atom("pauses")):
+        case (list() | str() as found, list() as left):
+            pauses = tuple(item / 1e6 for item in _numbers(found))
+            if left:
+                raise UpgradeError(
+                    f"{pet.name}: {', '.join(map(string, left))} did not answer sys:suspend in "
+                    f"time, so its state is still that of {before}"
+                )
+    tell(f"{after} is installed, after {isinstance(took, int) and took / 1000:.0f} ms")
+    return Installed(took / 1e6 if isinstance(took, int) else 0.0, pauses)
+
+
+def verify(pet: Pet, secrets: Secrets, version: str, libs: Sequence[str]) -> list[str]:
+    """What of the running node is not `version`'s: environment, code, protocols. Names only."""
+    answer = pet.node.ask(
+        "verify",
+        {
+            "version": version,
+            "root": pet.found.root,
+            "config": secrets.config(version),
+            "libs": [f"{pet.found.root}/lib/{lib}" for lib in libs],
+        },
+    )
+    wrong = []
+    for item in answer if isinstance(answer, list) else []:
+        match item:
+            case (kind, what):
+                wrong.append(WORDS[string(kind)].format(_pair(what)))
+    return wrong
+
+
+def make_permanent(pet: Pet, volume: Volume, version: str) -> None:
+    """Let every later start boot a version. Raises UpgradeError."""
+    answer = pet.node.ask("confirm", {"version": version, "root": pet.found.root})
+    match answer:
+        case (_, bytes(reason)):
+            raise UpgradeError(
+                f"{pet.name}: {version} could not be made permanent: "
+                f"{reason.decode(errors='replace')}. {standing(pet.container)}",
+                hint=f"`imagesmith confirm --container {pet.name}` tries again.",
+            )
+    # OTP writes start_erl.data in place and syncs nothing (OTP: release_handler.erl, write_start).
+    volume.sh("sync")
+
+
+def _numbers(found: list[Term] | str) -> list[int]:
+    """A list of small numbers comes as text."""
+    if isinstance(found, str):
+        return [ord(item) for item in found]
+    return [item for item in found if isinstance(item, int)]
+
+
+WORDS = {
+    "environment": "{} is not what the configuration says",
+    "version": "application {} has another version",
+    "code": "module {} is not the new one",
+    "protocol": "the consolidated protocol {} is not the new one",
+    "missing": "module {} is not loaded: the appup does not name it",
+}
+
+
+def _pair(term: Term) -> str:
+    match term:
+        case (first, second):
+            return f"{string(first)} {string(second)}"
+    return string(term)

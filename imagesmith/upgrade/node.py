@@ -1,0 +1,176 @@
+"""The node in a container: Erlang expressions evaluated in it, and the term that comes of them.
+
+An expression is a file of `erl/`: no module is loaded into the node, and no compiler is needed. It
+is called with one variable, `Args`, and its value comes back in the external term format. It
+reaches the node through the release's own script, which knows the node's name and cookie: mix's
+`bin/NAME rpc`, relx's `bin/NAME eval`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from imagesmith.beam import etf
+from imagesmith.beam.term import Atom, Map, Term
+from imagesmith.docker.container import Answer, Container
+from imagesmith.errors import TermError, UpgradeError
+
+__all__ = ["Node", "args", "atom", "string"]
+
+FOUND = re.compile(rb"imagesmith<([A-Za-z0-9+/=\s]*)>imagesmith")
+MAX_ARGUMENT = 120_000
+"""Linux takes no longer argument of a program than 128 KiB (execve(2), MAX_ARG_STRLEN)."""
+NODE_SECONDS = 60.0
+INSTALL_SECONDS = 3600.0
+
+MIX = """
+{script, args} = :erlang.binary_to_term(Base.decode64!("%s"))
+answer =
+  try do
+    {:ok, tokens, _} = :erl_scan.string(:unicode.characters_to_list(script))
+    {:ok, expressions} = :erl_parse.parse_exprs(tokens)
+    {:value, value, _} = :erl_eval.exprs(expressions, [{:Args, args}])
+    {:ok, value}
+  catch
+    kind, reason ->
+      {:raised, :unicode.characters_to_binary(:io_lib.format("~tp:~tp", [kind, reason]))}
+  end
+IO.puts("imagesmith<" <> Base.encode64(:erlang.term_to_binary(answer)) <> ">imagesmith")
+"""
+
+RELX = """
+{Script, Args} = erlang:binary_to_term(base64:decode("%s")),
+Answer =
+    try
+        {ok, Tokens, _} = erl_scan:string(unicode:characters_to_list(Script)),
+        {ok, Expressions} = erl_parse:parse_exprs(Tokens),
+        {value, Value, _} = erl_eval:exprs(Expressions, [{'Args', Args}]),
+        {ok, Value}
+    catch
+        Kind:Reason ->
+            {raised, unicode:characters_to_binary(io_lib:format("~~tp:~~tp", [Kind, Reason]))}
+    end,
+io:format("imagesmith<~~s>imagesmith~~n", [base64:encode(erlang:term_to_binary(Answer))]), ok.
+""".replace("~~", "~")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The node that `bin/NAME` of a container reaches; `tool` made its release."""
+
+    container: Container
+    name: str
+    tool: str
+
+    def ask(
+        self, script: str, arguments: Mapping[str, Term], *, seconds: float = NODE_SECONDS
+    ) -> Term:
+        """The value of `erl/SCRIPT.erl` in the running node. Raises UpgradeError."""
+        verb = "rpc" if self.tool == "mix" else "eval"
+        text = self._wrapped(script, arguments)
+        answer = self.container.run(f"bin/{self.name}", verb, text, seconds=seconds)
+        return self._value(script, answer)
+
+    def ask_new(
+        self, script: str, arguments: Mapping[str, Term], *, version: str, root: str
+    ) -> Term:
+        """The value of `erl/SCRIPT.erl` in a short-lived VM with the code of `version`.
+
+        Raises UpgradeError with what that VM said if it does not come up.
+        """
+        text = self._wrapped(script, arguments)
+        if self.tool == "mix":
+            answer = self.container.run(
+                f"bin/{self.name}", "eval", text, env={"RELEASE_VSN": version}
+            )
+        else:
+            answer = self._erl(text, version, root)
+        return self._value(script, answer)
+
+    def _erl(self, text: str, version: str, root: str) -> Answer:
+        """relx's script has no `eval` in a VM of its own: the VM itself is started."""
+        boot = f"{root}/releases/{version}/start_clean"
+        command = (
+            f'exec "$(echo {root}/erts-*)/bin/erl" -noinput -boot_var ERTS_LIB_DIR {root}/lib '
+            f'-boot {boot} -eval "$0" -s init stop'
+        )
+        env = {"ROOTDIR": root, "ERL_ROOTDIR": root}
+        return self.container.run("sh", "-c", command, text, env=env)
+
+    def _wrapped(self, script: str, arguments: Mapping[str, Term]) -> str:
+        source = files("imagesmith.upgrade").joinpath("erl", f"{script}.erl").read_bytes()
+        payload = _compressed(etf.encode((source, args(arguments))))
+        wrapper = MIX if self.tool == "mix" else RELX
+        text = wrapper % base64.b64encode(payload).decode()
+        if len(text) > MAX_ARGUMENT:
+            raise UpgradeError(
+                f"{self.container.name}: this upgrade names more modules than one command can carry"
+            )
+        return text
+
+    def _value(self, script: str, answer: Answer) -> Term:
+        found = FOUND.search(answer.out)
+        if found is None:
+            said = [line.strip() for line in f"{answer.text}\n{answer.said}".splitlines()]
+            words = " / ".join([line for line in said if line][:3]) or "nothing"
+            raise UpgradeError(
+                f"{self.container.name}: the node did not answer ({script}); "
+                f"bin/{self.name} said: {words}",
+                hint=f"`docker exec {self.container.name} bin/{self.name} "
+                f"{'rpc' if self.tool == 'mix' else 'eval'} …` has to work; it needs distribution "
+                "(RELEASE_DISTRIBUTION is not `none`) and the node's own cookie.",
+            )
+        try:
+            value = etf.decode(base64.b64decode(found[1]))
+        except (binascii.Error, TermError) as error:
+            raise UpgradeError(f"{self.container.name}: {script}: {error}") from None
+        match value:
+            case (Atom() as kind, result) if kind == Atom("ok"):
+                return result
+            case (_, bytes(raised)):
+                raise UpgradeError(
+                    f"{self.container.name}: {script} failed in the node: "
+                    f"{raised.decode(errors='replace')}"
+                )
+        raise UpgradeError(f"{self.container.name}: {script}: an answer that makes no sense")
+
+
+def args(arguments: Mapping[str, Term]) -> Map:
+    """A map with atoms for keys."""
+    return Map(tuple((Atom(key), value) for key, value in arguments.items()))
+
+
+def atom(name: str) -> Atom:
+    """An atom."""
+    return Atom(name)
+
+
+def string(value: Term | None) -> str:
+    """Text out of what a script answers: a binary, an Erlang string, an atom or `[]`."""
+    match value:
+        case bytes():
+            return value.decode(errors="replace")
+        case str():
+            return str(value)
+        case list():
+            return "".join(_characters(value))
+    return ""
+
+
+def _characters(value: list[Term]) -> Iterator[str]:
+    for item in value:
+        if isinstance(item, int):
+            yield chr(item)
+
+
+def _compressed(term: bytes) -> bytes:
+    """A term as term_to_binary(Term, [compressed]) has it (External Term Format, tag 80)."""
+    packed = zlib.compress(term[1:], 9)
+    return b"\x83P" + struct.pack(">I", len(term) - 1) + packed

@@ -1,0 +1,253 @@
+"""An upgrade of one container from its beginning to its end, and the way back.
+
+Before `install`, a failure leaves everything as it was. After it, the way back is the same road
+down; where that is refused, the container is restarted, and boots its permanent version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagesmith.docker.container import Container
+from imagesmith.errors import DockerError, UpgradeError
+from imagesmith.upgrade.back import Way, go_back
+from imagesmith.upgrade.bundle import Bundle, volume_tar
+from imagesmith.upgrade.checks import (
+    Tell,
+    check_old_processes,
+    check_pet,
+    check_relup,
+    check_upgrade,
+    touched,
+)
+from imagesmith.upgrade.facts import Facts
+from imagesmith.upgrade.install import (
+    Installed,
+    Refused,
+    install,
+    make_permanent,
+    resolve,
+    verify,
+)
+from imagesmith.upgrade.pet import Pet, look, standing, wait_for_node
+from imagesmith.upgrade.relup import Relup
+from imagesmith.upgrade.volume import Secrets, Volume
+from imagesmith.upgrade.watch import Trees, read_trees, watch
+
+if TYPE_CHECKING:
+    from imagesmith.recipe import Probe
+
+__all__ = ["Options", "Summary", "confirm", "upgrade"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to upgrade: seconds to watch and to wait for old processes, whether to confirm."""
+
+    watch: float = 30.0
+    drain: float = 10.0
+    confirm: bool = True
+    force: bool = False
+    probe: Probe | None = None
+    before: Callable[[Pet], Sequence[str]] | None = None
+    """Runs the hooks before the installation; answers what it ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was done to one container. `nothing` if it was there already."""
+
+    container: str
+    before: str
+    after: str
+    confirmed: bool
+    modules: int
+    installed: Installed | None
+    bytes: int
+    image: str
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing to do."""
+        return self.installed is None and not self.modules
+
+
+def upgrade(container: Container, bundle: Bundle, options: Options, tell: Tell) -> Summary:
+    """Upgrade one container. Raises UpgradeError, which says in which state things are."""
+    facts, relup = bundle.facts, bundle.relup
+    pet = look(container)
+    if _is_there(pet, facts):
+        return Summary(pet.name, facts.before, facts.after, True, 0, None, 0, facts.image)
+    check_pet(pet)
+    check_upgrade(pet, facts)
+    check_relup(pet, relup)
+    volume = pet.volume()
+    with (
+        volume.locked(pet.found.lock, force=options.force),
+        volume.secrets(pet.found.tmpfs) as secrets,
+    ):
+        work = _Work(pet, volume, secrets, facts, relup, options, tell)
+        if pet.running.running == facts.after:
+            tell(f"{facts.after} is installed already, and not confirmed: going on from there")
+            resolve(pet, volume, secrets, [facts.before, facts.after])
+            trees, installed = read_trees(pet.node), None
+        else:
+            trees = read_trees(pet.node)
+            installed = work.install(bundle)
+        work.prove(trees)
+        if options.confirm:
+            make_permanent(pet, volume, facts.after)
+            tell(f"{facts.after} is permanent")
+        volume.record(
+            "upgrade",
+            facts.before,
+            facts.after,
+            "confirmed" if options.confirm else "installed",
+            "; ".join(f"ran {hook}" for hook in work.hooks),
+        )
+    return Summary(
+        pet.name,
+        facts.before,
+        facts.after,
+        options.confirm,
+        len(touched(relup.up)),
+        installed,
+        facts.size,
+        facts.image,
+    )
+
+
+def confirm(container: Container, tell: Tell, *, force: bool) -> str:
+    """Make what runs permanent; answers the version. Raises UpgradeError."""
+    pet = look(container)
+    check_pet(pet)
+    version = pet.running.running
+    if version == pet.running.permanent:
+        tell(f"{pet.name}: {version} is permanent already")
+        return version
+    volume = pet.volume()
+    with volume.locked(pet.found.lock, force=force):
+        make_permanent(pet, volume, version)
+        volume.record("confirm", pet.running.permanent, version, "confirmed", "")
+    tell(f"{pet.name}: {version} is permanent")
+    return version
+
+
+def _is_there(pet: Pet, facts: Facts) -> bool:
+    now = pet.running
+    return (
+        now.running == now.permanent == facts.after
+        and pet.found.name == facts.name
+        and pet.found.digest_of(facts.after) == facts.after_digest
+    )
+
+
+class _Work:
+    """The steps of one upgrade."""
+
+    def __init__(
+        self,
+        pet: Pet,
+        volume: Volume,
+        secrets: Secrets,
+        facts: Facts,
+        relup: Relup,
+        options: Options,
+        tell: Tell,
+    ) -> None:
+        self.pet, self.volume, self.secrets = pet, volume, secrets
+        self.facts, self.relup = facts, relup
+        self.options, self.tell = options, tell
+        self.hooks: Sequence[str] = ()
+
+    def install(self, bundle: Bundle) -> Installed:
+        """Bring the files and install; whatever fails leaves the old version running."""
+        pet, facts = self.pet, self.facts
+        check_old_processes(
+            pet.node,
+            touched(self.relup.up, self.relup.down),
+            drain=self.options.drain,
+            tell=self.tell,
+            wrong=f"{facts.after} cannot be installed now",
+        )
+        self.volume.bring(volume_tar(bundle))
+        self.tell(f"the files of {facts.after} are on the volume ({facts.size:,} bytes)")
+        resolve(pet, self.volume, self.secrets, [facts.before, facts.after])
+        self.tell("its configuration is resolved")
+        if self.options.before is not None:
+            self.hooks = self.options.before(pet)
+        self._unpacked()
+        try:
+            return install(
+                pet,
+                self.volume,
+                self.secrets,
+                before=facts.before,
+                after=facts.after,
+                tell=self.tell,
+            )
+        except Refused as error:
+            self._failed("refused", error.message)
+            raise UpgradeError(
+                f"{error.message}. {standing(pet.container)}", hint=error.hint
+            ) from None
+        except (UpgradeError, DockerError) as error:
+            self.tell(f"{error.message}")
+            wait_for_node(pet)
+            self._failed("failed", error.message)
+            raise UpgradeError(
+                f"{pet.name}: {facts.after} could not be installed: {error.message}. "
+                f"{standing(pet.container)}",
+                hint=f"`docker logs {pet.name}` has the node's own words.",
+            ) from None
+
+    def prove(self, trees: Trees) -> None:
+        """Verify and watch; go back if something is wrong."""
+        pet, facts = self.pet, self.facts
+        try:
+            wrong = verify(pet, self.secrets, facts.after, self._libs(facts.after))
+            if not wrong:
+                self.tell("environment, modules and protocols are those of the new version")
+                wrong = watch(pet, trees, self.options.probe, self.options.watch, self.tell)
+        except (UpgradeError, DockerError) as error:
+            wrong = [error.message]
+        if wrong:
+            self._go_back(wrong)
+
+    def _libs(self, version: str) -> list[str]:
+        """The folders of the changed applications as a version has them."""
+        found = [
+            (item.name, item.after if version == self.facts.after else item.before)
+            for item in self.facts.changes
+        ]
+        return [f"{name}-{vsn}" for name, vsn in found if vsn]
+
+    def _unpacked(self) -> None:
+        facts, root = self.facts, self.pet.found.root
+        file = f"{root}/releases/{facts.after}/{facts.name}.rel"
+        match self.pet.node.ask("unpacked", {"version": facts.after, "file": file}):
+            case (_, bytes(reason)):
+                raise UpgradeError(
+                    f"{self.pet.name}: release_handler does not take {facts.after}: "
+                    f"{reason.decode(errors='replace')}. {standing(self.pet.container)}"
+                )
+
+    def _go_back(self, wrong: Sequence[str]) -> None:
+        """Down the relup, or by a restart. Always raises UpgradeError."""
+        pet, facts = self.pet, self.facts
+        reason = "; ".join(wrong[:8])
+        self.tell(f"{facts.after} is not well: {reason}; going back")
+        back = Way(pet, self.volume, self.secrets, facts.after, facts.before, self.relup.down)
+        go_back(back, self._libs(facts.before), self.options.drain, self.tell)
+        self._failed("rolled back", reason)
+        ran = f" {', '.join(self.hooks)} had run before, and stays done." if self.hooks else ""
+        raise UpgradeError(
+            f"{pet.name}: {facts.after} was installed and taken back: {reason}. "
+            f"{standing(pet.container)}.{ran}",
+            hint="The same upgrade can be applied again once the cause is gone.",
+        )
+
+    def _failed(self, result: str, detail: str) -> None:
+        self.volume.record("upgrade", self.facts.before, self.facts.after, result, detail)

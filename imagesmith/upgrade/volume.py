@@ -1,0 +1,323 @@
+"""The upgrade volume of a container, by shell commands in it: read, lock, bring files, history.
+
+Everything runs as the container's own user, who owns the volume; no file is root's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from imagesmith.docker.container import Answer, Container
+from imagesmith.errors import UpgradeError
+
+__all__ = ["Secrets", "Volume", "VolumeState", "read_volume"]
+
+COPY_SECONDS = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeState:
+    """What a pet's container and its volume say; sizes in bytes.
+
+    `name`, `version`, `erts`, `digest` and `root` (where the volume is mounted) are the image's.
+    `permanent` is the version confirmed last, `start` the one that the next start boots.
+    `releases` maps each version on the volume to its release digest, or "". `tmpfs` is a folder
+    where a secret may lie for a while, or "". `limit` is the container's memory limit, or 0.
+    """
+
+    name: str
+    version: str
+    erts: str
+    digest: str
+    root: str
+    belongs: bool
+    permanent: str
+    start: str
+    lock: str | None
+    mounted: bool
+    writable: bool
+    free: int
+    size: int
+    used: int
+    tmpfs: str
+    limit: int
+    usage: int
+    releases: Mapping[str, str]
+    tool: str
+    aside: tuple[str, ...]
+
+    @property
+    def in_use(self) -> bool:
+        """Whether the release runs from the volume, and upgrades can be brought."""
+        return self.mounted and self.belongs and bool(self.start)
+
+    def digest_of(self, version: str) -> str:
+        """The release digest of a version: from the volume, or the image's own."""
+        return self.releases.get(version) or (self.digest if version == self.version else "")
+
+
+def read_volume(container: Container) -> VolumeState:
+    """Read it. Raises UpgradeError if the container is no pet's."""
+    script = files("imagesmith.upgrade").joinpath("read.sh").read_text()
+    answer = container.run("sh", "-c", script, "sh", "state")
+    if answer.code != 0:
+        raise UpgradeError(
+            f"{container.name}: this is no container of a pet image: it has no /app/pet/release",
+            hint="`imagesmith build --mode pet` makes images whose containers can be upgraded; "
+            f"Docker said: {answer.said.strip() or answer.text or 'nothing'}",
+        )
+    lines = [line.partition("=") for line in answer.text.splitlines() if "=" in line]
+    found = {key: value for key, _, value in lines}
+    start = found.get("start", "")
+    return VolumeState(
+        name=found.get("name", ""),
+        version=found.get("version", ""),
+        erts=found.get("erts", ""),
+        digest=found.get("digest", ""),
+        root=found.get("volume", ""),
+        belongs=bool(found.get("digest")) and found.get("belongs") == found.get("digest"),
+        permanent=found.get("permanent", ""),
+        start=start,
+        lock=found.get("owner", "") if "locked" in found else None,
+        mounted="mounted" in found,
+        writable="writable" in found,
+        free=_number(found, "free") * 1024,
+        size=_number(found, "size") * 1024,
+        used=_number(found, "used") * 1024,
+        tmpfs=found.get("tmpfs", ""),
+        # cgroup v1 says "none" with a number near 2^63.
+        limit=limit if (limit := _number(found, "limit")) < 1 << 60 else 0,
+        usage=_number(found, "usage"),
+        releases={
+            key.removeprefix("release."): value
+            for key, _, value in lines
+            if key.startswith("release.")
+        },
+        tool="mix" if f"mix.{start}" in found else "relx",
+        aside=tuple(value for key, _, value in lines if key == "aside"),
+    )
+
+
+def _number(found: Mapping[str, str], key: str) -> int:
+    text = found.get(key, "")
+    return int(text) if text.isdigit() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Where resolved configurations lie while an upgrade runs: on tmpfs, read by one user."""
+
+    folder: str
+
+    def config(self, version: str) -> str:
+        """The file of a version's."""
+        return f"{self.folder}/{version}.config"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """The volume of a container that is a pet's, to be changed under its lock."""
+
+    container: Container
+    root: str
+    run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    @property
+    def marks(self) -> str:
+        """The folder of our own files."""
+        return f"{self.root}/.imagesmith"
+
+    @contextmanager
+    def locked(self, held: str | None, *, force: bool) -> Iterator[None]:
+        """Hold the lock; `held` is what the owner of it wrote, if there is one.
+
+        It is taken over from an owner that has gone: from this machine's, whose process is no
+        more; from another machine's with `force`. Raises UpgradeError.
+        """
+        if held is not None:
+            self._refuse_live(held, force=force)
+            self.sh(f"rm -rf {self.marks}/lock")
+        owner = json.dumps(
+            {
+                "who": who(),
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                "started": _started(os.getpid()),
+                "time": now(),
+            }
+        )
+        done = self.sh(
+            f"cd {self.marks} && mkdir lock && printf '%s\\n' {shlex.quote(owner)} >lock/owner"
+        )
+        if done.code != 0:
+            raise UpgradeError(
+                f"{self.container.name}: another upgrade has just begun; nothing was changed",
+                hint="`imagesmith status` shows what it does.",
+            )
+        try:
+            yield
+        finally:
+            self.sh(f"rm -rf {self.marks}/lock")
+
+    def _refuse_live(self, held: str, *, force: bool) -> None:
+        try:
+            owner = json.loads(held) if held else {}
+        except ValueError:
+            owner = {}
+        here = owner.get("host") == socket.gethostname()
+        if here and not _lives(owner.get("pid"), owner.get("started")):
+            return
+        if not here and force:
+            return
+        since = owner.get("time", "an unknown time")
+        name = owner.get("who", "somebody")
+        raise UpgradeError(
+            f"{self.container.name}: an upgrade by {name} on {owner.get('host', '?')} (process "
+            f"{owner.get('pid', '?')}) has held the volume since {since}; nothing was changed",
+            hint="Wait for it"
+            + (
+                ", or end that process."
+                if here
+                else "; if it is gone, take the lock over: `--force`."
+            ),
+        )
+
+    def bring(self, tar: Iterator[bytes]) -> None:
+        """Unpack a tar of what an upgrade brings beside the volume's own, then put it in place.
+
+        Whatever cuts it short, what runs is untouched: the entrypoint clears the staging folder
+        away, and a folder in place is whole. Raises UpgradeError.
+        """
+        new = f"{self.marks}/new-{self.run}"
+        self.must(f"rm -rf {self.marks}/new-* && mkdir {new}", "cannot be written")
+        done = self.container.run("tar", "-xf", "-", "-C", new, stdin=tar, seconds=COPY_SECONDS)
+        if done.code != 0:
+            self.sh(f"rm -rf {new}")
+            raise UpgradeError(
+                f"{self.container.name}: the files could not be written to {self.root}: "
+                f"{_last(done.said)}; "
+                "nothing was changed",
+                hint="`imagesmith status` shows how full the volume is.",
+            )
+        self.must(
+            f"for folder in lib releases; do [ -d {new}/$folder ] || continue; "
+            f"for found in {new}/$folder/*; do to={self.root}/$folder/${{found##*/}}; "
+            'rm -rf "$to" && mv "$found" "$to" || exit 1; done; done; '
+            f"rm -rf {new}; sync",
+            "could not take the files in",
+        )
+
+    def discard(self) -> None:
+        """Clear away what was staged."""
+        self.sh(f"rm -rf {self.marks}/new-*")
+
+    @contextmanager
+    def secrets(self, tmpfs: str) -> Iterator[Secrets]:
+        """A folder for resolved configurations, removed at the end. Raises UpgradeError."""
+        folder = f"{tmpfs}/imagesmith-{self.run}"
+        self.must(
+            f"umask 077 && rm -rf {tmpfs}/imagesmith-* && mkdir {folder}",
+            "has no tmpfs to write to",
+        )
+        try:
+            yield Secrets(folder)
+        finally:
+            self.sh(f"rm -rf {folder}")
+
+    def keep_pristine(self, version: str) -> None:
+        """Have a copy of the configuration as it was shipped, from which it is resolved.
+
+        A link is what a run that was killed has left: then the copy is there, and is put back.
+        """
+        folder = f"{self.root}/releases/{version}"
+        self.must(
+            f"cd {folder} && if [ -L sys.config ] || [ ! -e sys.config ]; then {PUT_BACK}; "
+            f"elif [ -e sys.config.pristine ]; then :; else cp sys.config .new && mv .new "
+            "sys.config.pristine; fi",
+            f"has no configuration of {version}",
+        )
+
+    def link_config(self, version: str, secrets: Secrets) -> None:
+        """Let release_handler find the resolved configuration where it looks for it."""
+        self.must(
+            f"cd {self.root}/releases/{version} && ln -s {secrets.config(version)} .link && "
+            "mv -f .link sys.config",
+            "cannot be written",
+        )
+
+    def put_back(self, version: str) -> None:
+        """The configuration as it was shipped, which every later start resolves anew."""
+        self.sh(f"cd {self.root}/releases/{version} && {PUT_BACK}")
+
+    def record(self, action: str, before: str, after: str, result: str, detail: str) -> None:
+        """Add a line to the history."""
+        line = json.dumps(
+            {
+                "time": now(),
+                "who": who(),
+                "action": action,
+                "from": before,
+                "to": after,
+                "result": result,
+                "detail": detail,
+            }
+        )
+        self.sh(f"printf '%s\\n' {shlex.quote(line)} >>{self.marks}/history && sync")
+
+    def sh(self, script: str) -> Answer:
+        """A line of shell in the container."""
+        return self.container.run("sh", "-c", script)
+
+    def must(self, script: str, wrong: str) -> None:
+        """The same, which has to succeed. Raises UpgradeError."""
+        done = self.sh(script)
+        if done.code != 0:
+            raise UpgradeError(f"{self.container.name}: {self.root} {wrong}: {_last(done.said)}")
+
+
+PUT_BACK = "cp sys.config.pristine .new && mv -f .new sys.config"
+
+
+def who() -> str:
+    """Who upgrades, as the history has it."""
+    return os.environ.get("IMAGESMITH_USER") or os.environ.get("USER") or f"uid {os.getuid()}"
+
+
+def now() -> str:
+    """The time, as the history has it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _last(said: str) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def _started(pid: int) -> str:
+    """When a process of this machine began (proc(5): field 22 of stat), to tell it by."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, LookupError):
+        return ""
+
+
+def _lives(pid: object, started: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return started == _started(pid)
