@@ -238,6 +238,8 @@ def build(
             upgrade = bundles.UpgradeMaker(old, wanted, scratch, telling)
         check = upgrade.check if upgrade else None
         images = [maker.image(wanted, item, check) for item in found]
+        if upgrade:
+            upgrade.finish(images[0])
         deliveries = [Delivery(image, image_tags(tags, image)) for image in images]
         delivered = deliver(delivering, deliveries, outputs)
         if pushes:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from imagesmith.oci.registry import Registry
     from imagesmith.recipe import Recipe
     from imagesmith.upgrade.before import Before
-    from imagesmith.upgrade.make import Upgrade
+    from imagesmith.upgrade.make import Hot, Upgrade
+    from imagesmith.upgrade.systools import Run
 
 __all__ = ["BundlePlace", "UpgradeMaker", "bundle_place", "opened_before"]
 
@@ -63,25 +64,41 @@ class UpgradeMaker:
         self._recipe = recipe
         self._scratch = scratch
         self._telling = telling
+        self._hot: Hot | None = None
         self._upgrade: Upgrade | None = None
 
     def check(self, release: Release, cattle: Sequence[LayerPlan]) -> None:
-        """Plan it, and make the relup. Raises UpgradeError with every reason against it."""
-        from imagesmith.errors import UpgradeError
-        from imagesmith.upgrade.make import After, make_upgrade
+        """Plan it, and make the relup if NEW's runtime system can be executed here.
+
+        Raises UpgradeError with every reason against it.
+        """
+        from imagesmith.upgrade.make import After, plan_upgrade
         from imagesmith.upgrade.systools import NotExecutableHere, on_this_host
 
-        folder = Path(tempfile.mkdtemp(prefix="systools-", dir=self._scratch))
-        after = After(release, self._recipe, cattle)
+        self._hot = plan_upgrade(self._before, After(release, self._recipe, cattle))
         try:
-            self._upgrade = make_upgrade(self._before, after, folder, on_this_host(release))
+            self._make(on_this_host(release))
         except NotExecutableHere as error:
-            raise UpgradeError(
-                f"{release.name}: NEW's runtime system does not run on this machine: "
-                f"{error.reason}",
-            ) from None
+            self._telling.note(
+                f"{release.name}: the relup is made in a container: this machine cannot execute "
+                f"NEW's runtime system ({error.reason})"
+            )
+
+    def finish(self, image: Image) -> None:
+        """Make the relup, if it is still to be made, in a container of NEW's image."""
+        from imagesmith.upgrade.systools_docker import in_container
+
+        if self._upgrade is None:
+            self._make(in_container(image))
+
+    def _make(self, run: Run) -> None:
+        from imagesmith.upgrade.make import make_upgrade
+
+        assert self._hot is not None  # `check` comes first
+        folder = Path(tempfile.mkdtemp(prefix="systools-", dir=self._scratch))
+        self._upgrade = make_upgrade(self._hot, folder, run)
         for warning in self._upgrade.warnings:
-            self._telling.warn(f"{release.name}: {warning}")
+            self._telling.warn(f"{self._hot.after.release.name}: {warning}")
 
     def write(
         self, to: BundlePlace, image: Image, store: Store, connect: Callable[[], Registry]
@@ -90,7 +107,7 @@ class UpgradeMaker:
         from imagesmith.upgrade.bundle import push_bundle, write_bundle
         from imagesmith.upgrade.make import bundle_of
 
-        assert self._upgrade is not None  # `check` was asked
+        assert self._upgrade is not None  # `finish` comes before
         bundle = bundle_of(self._upgrade, image, store)
         facts, digest = bundle.facts, bundle.descriptor.digest
         self._telling.note(

@@ -25,7 +25,7 @@ from imagesmith.upgrade.plan import Plan, make_plan
 from imagesmith.upgrade.relup import Direction, Relup, complete, loaded
 from imagesmith.upgrade.systools import Run, make_relup
 
-__all__ = ["After", "Upgrade", "bundle_of", "make_upgrade"]
+__all__ = ["After", "Hot", "Upgrade", "bundle_of", "make_upgrade", "plan_upgrade"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,17 @@ class After:
     release: Release
     recipe: Recipe
     plans: Sequence[LayerPlan]
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """An upgrade that nothing stands against; its relup is still to be made."""
+
+    before: Before
+    after: After
+    old: Running
+    new: Running
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +59,32 @@ class Upgrade:
     warnings: tuple[str, ...]
 
 
-def make_upgrade(before: Before, after: After, scratch: Path, run: Run) -> Upgrade:
-    """Plan the upgrade and make its relup; `scratch` is an empty folder for systools.
+def plan_upgrade(before: Before, after: After) -> Hot:
+    """Find the way from OLD to NEW.
 
-    Raises UpgradeError with every reason if there is no hot way, ReleaseError for a release that
+    Raises UpgradeError with every reason if there is no hot one, ReleaseError for a release that
     is broken.
     """
-    recipe = after.recipe
-    if before.volume not in (None, recipe.pet.volume):
+    volume = after.recipe.pet.volume
+    if before.volume not in (None, volume):
         raise UpgradeError(
-            f"{after.release.name}: OLD has its volume at {before.volume}, NEW at "
-            f"{recipe.pet.volume}",
+            f"{after.release.name}: OLD has its volume at {before.volume}, NEW at {volume}",
             hint="The volume stays where it is mounted: leave `pet: {volume: …}` as it was.",
         )
     old, new = Running(before.release), Running(after.release)
-    plan = make_plan(old, new, recipe.pet.appups)
+    return Hot(before, after, old, new, make_plan(old, new, after.recipe.pet.appups))
+
+
+def make_upgrade(hot: Hot, scratch: Path, run: Run) -> Upgrade:
+    """Make the relup; `scratch` is an empty folder for systools. Raises as `make_relup`."""
+    before, after, plan = hot.before, hot.after, hot.plan
+    volume = after.recipe.pet.volume
     appups = {name: appup.data for name, appup in plan.appups.items()}
     made, warnings = make_relup(before.release, after.release, appups, scratch, run)
     relup = complete(
         made,
-        _direction(old, new, plan, made.up, recipe.pet.volume),
-        _direction(new, old, plan, made.down, recipe.pet.volume),
+        _direction(hot.old, hot.new, plan, made.up, volume),
+        _direction(hot.new, hot.old, plan, made.down, volume),
     )
     return Upgrade(before, after, plan, relup, (*warnings, *_overlays(before.release, after)))
 

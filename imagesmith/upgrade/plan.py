@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,8 +166,15 @@ def _appup(after: Running, change: Change, folder: Path | None) -> Appup | Obsta
 def _left_out(before: Running, after: Running, change: Change, appup: Appup) -> Iterator[Obstacle]:
     """Changed modules that the appup does not name would stay as they are, without a word."""
     changed = set(_differing(before.code(change.name).modules, after.code(change.name).modules))
+    known = before.code(change.name).modules.keys() | after.code(change.name).modules.keys()
     for down in (False, True):
         told = appup.modules(change.name, down=down)
+        if unknown := (told or frozenset()) - known:
+            yield Obstacle(
+                f"{appup.place}: {change.name} has no {_modules(unknown)}, neither before nor "
+                "after",
+                "Take it out of the appup, or write its name right.",
+            )
         if told is not None and (missing := changed - told):
             way = "down" if down else "up"
             yield Obstacle(
@@ -180,7 +187,7 @@ def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
-def _modules(names: list[str] | set[str]) -> str:
+def _modules(names: Collection[str]) -> str:
     shown = sorted(names)[:SHOWN]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return named(shown) + more

@@ -205,6 +205,7 @@ def on_this_host(after: Release) -> Run:
             raise NotExecutableHere(error.strerror or str(error)) from None
         result = folder / RESULT
         if done.returncode != 0 or not result.is_file():
+            # ld.so's word on a library that is missing, or the VM's on an instruction.
             said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
             raise NotExecutableHere(said[-1] if said else f"it ended with {done.returncode}")
         return result.read_bytes()
