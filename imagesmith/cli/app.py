@@ -13,9 +13,14 @@ import typer
 from imagesmith import __version__
 from imagesmith.cli import cache, parcel
 from imagesmith.cli.build import build
+from imagesmith.cli.confirm import confirm
+from imagesmith.cli.history import history
 from imagesmith.cli.init import init
 from imagesmith.cli.inspect import inspect
+from imagesmith.cli.rollback import rollback
 from imagesmith.cli.schema import schema
+from imagesmith.cli.status import status
+from imagesmith.cli.upgrade import upgrade
 from imagesmith.cli.why import why
 from imagesmith.errors import ImagesmithError, RecipeError
 
@@ -34,6 +39,8 @@ app.command()(build)
 app.command()(init)
 app.command()(inspect)
 app.command()(schema)
+for command in (upgrade, confirm, rollback, status, history):
+    app.command()(command)
 cache.app.command("why")(why)
 cache.app.command("export")(parcel.export_archive)
 cache.app.command("import")(parcel.import_archive)

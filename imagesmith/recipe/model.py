@@ -122,6 +122,12 @@ def _environment_name(name: str) -> str:
     return name
 
 
+_Hooks = Annotated[
+    tuple[_Command, ...],
+    Field(strict=False),
+    wants("a list of commands", 'before_upgrade: ["bin/migrate"]'),
+]
+
 _EnvironmentName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
@@ -261,6 +267,16 @@ class Pet(Section):
         default="manual",
         description="manual: an application whose modules changed needs a new version of its own;"
         " auto: it gets one from its bytecode hash.",
+    )
+    before_upgrade: _Hooks = Field(
+        default=(),
+        description="Commands to run in the container before an upgrade is installed, with the new"
+        " version's code, once for a group of containers: bin/shop eval 'Shop.migrate()'.",
+    )
+    after_upgrade: _Hooks = Field(
+        default=(),
+        description="Commands to run in the container once an upgrade is permanent, once for a"
+        " group of containers.",
     )
 
 

@@ -83,8 +83,8 @@ def rollback(container: Container, *, drain: float, force: bool, tell: Tell) -> 
     after = relup.before
     if before != pet.running.permanent and after != pet.running.permanent:
         raise UpgradeError(
-            f"{pet.name}: {before} leads back to {after}, but {pet.running.permanent} is permanent; "
-            "nothing was changed"
+            f"{pet.name}: {before} leads back to {after}, but permanent is "
+            f"{pet.running.permanent}; nothing was changed"
         )
     if after not in pet.running.releases or after not in pet.found.releases:
         raise UpgradeError(

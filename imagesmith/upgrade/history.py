@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from imagesmith.docker.container import Container
 from imagesmith.upgrade.volume import read_volume
 
-__all__ = ["Event", "read_history"]
+__all__ = ["RAN", "Event", "read_history"]
 
 RAN = "ran "
 """How the detail of an upgrade begins that ran hooks."""

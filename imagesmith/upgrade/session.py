@@ -6,7 +6,7 @@ down; where that is refused, the container is restarted, and boots its permanent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from imagesmith.upgrade.checks import (
     touched,
 )
 from imagesmith.upgrade.facts import Facts
+from imagesmith.upgrade.history import RAN
+from imagesmith.upgrade.hooks import run_hooks
 from imagesmith.upgrade.install import (
     Installed,
     Refused,
@@ -44,15 +46,18 @@ __all__ = ["Options", "Summary", "confirm", "upgrade"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to upgrade: seconds to watch and to wait for old processes, whether to confirm."""
+    """How to upgrade: seconds to watch and to wait for old processes, whether to confirm.
+
+    `before` and `after` are the recipe's hooks, each a command.
+    """
 
     watch: float = 30.0
     drain: float = 10.0
     confirm: bool = True
     force: bool = False
     probe: Probe | None = None
-    before: Callable[[Pet], Sequence[str]] | None = None
-    """Runs the hooks before the installation; answers what it ran."""
+    before: Sequence[Sequence[str]] = ()
+    after: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,13 @@ class Summary:
         return self.installed is None and not self.modules
 
 
-def upgrade(container: Container, bundle: Bundle, options: Options, tell: Tell) -> Summary:
-    """Upgrade one container. Raises UpgradeError, which says in which state things are."""
+def upgrade(
+    container: Container, bundle: Bundle, options: Options, hooks: list[str], tell: Tell
+) -> Summary:
+    """Upgrade one container. Raises UpgradeError, which says in which state things are.
+
+    `hooks` are the commands that ran for this upgrade already; those that run here are added.
+    """
     facts, relup = bundle.facts, bundle.relup
     pet = look(container)
     if _is_there(pet, facts):
@@ -88,7 +98,7 @@ def upgrade(container: Container, bundle: Bundle, options: Options, tell: Tell) 
         volume.locked(pet.found.lock, force=options.force),
         volume.secrets(pet.found.tmpfs) as secrets,
     ):
-        work = _Work(pet, volume, secrets, facts, relup, options, tell)
+        work = _Work(pet, volume, secrets, facts, relup, options, hooks, tell)
         if pet.running.running == facts.after:
             tell(f"{facts.after} is installed already, and not confirmed: going on from there")
             resolve(pet, volume, secrets, [facts.before, facts.after])
@@ -105,7 +115,7 @@ def upgrade(container: Container, bundle: Bundle, options: Options, tell: Tell) 
             facts.before,
             facts.after,
             "confirmed" if options.confirm else "installed",
-            "; ".join(f"ran {hook}" for hook in work.hooks),
+            f"{RAN}{', '.join(hooks)}" if hooks else "",
         )
     return Summary(
         pet.name,
@@ -155,12 +165,13 @@ class _Work:
         facts: Facts,
         relup: Relup,
         options: Options,
+        hooks: list[str],
         tell: Tell,
     ) -> None:
         self.pet, self.volume, self.secrets = pet, volume, secrets
         self.facts, self.relup = facts, relup
         self.options, self.tell = options, tell
-        self.hooks: Sequence[str] = ()
+        self.hooks = hooks
 
     def install(self, bundle: Bundle) -> Installed:
         """Bring the files and install; whatever fails leaves the old version running."""
@@ -176,8 +187,8 @@ class _Work:
         self.tell(f"the files of {facts.after} are on the volume ({facts.size:,} bytes)")
         resolve(pet, self.volume, self.secrets, [facts.before, facts.after])
         self.tell("its configuration is resolved")
-        if self.options.before is not None:
-            self.hooks = self.options.before(pet)
+        if not self.hooks:
+            self.hooks += run_hooks(pet, facts.after, self.options.before, self.tell)
         self._unpacked()
         try:
             return install(

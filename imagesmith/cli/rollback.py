@@ -1,0 +1,60 @@
+"""`imagesmith rollback`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from imagesmith.cli.pets import ComposeService, ContainerNames, Drain, Labels
+
+__all__ = ["rollback"]
+
+
+def rollback(
+    container: ContainerNames = None,
+    compose_service: ComposeService = None,
+    label: Labels = None,
+    drain: Drain = 10,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Go back across hooks that were run, and by a restart (losing state) where it "
+            "cannot be done hot. Also takes over the lock of a machine that is gone.",
+        ),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Take the running version back: to the permanent one, or from that to the one before.
+
+    Example: imagesmith rollback --container shop
+    """
+    from imagesmith.cli.pets import find_pets, say
+    from imagesmith.upgrade.back import rollback as go
+
+    done = [
+        go(found, drain=drain, force=force, tell=say)
+        for found in find_pets(container, compose_service, label)
+    ]
+    if as_json:
+        documents = [
+            {
+                "container": back.container,
+                "from": back.before,
+                "to": back.after,
+                "restarted": back.installed is None,
+                "install_seconds": back.installed.seconds if back.installed else None,
+            }
+            for back in done
+        ]
+        typer.echo(json.dumps(documents, indent=2))
+        return
+    for back in done:
+        how = (
+            f"in {back.installed.seconds * 1000:,.0f} ms, without a restart"
+            if back.installed
+            else "by a restart: its state and connections are gone"
+        )
+        typer.echo(f"{back.container}: {back.before} back to {back.after}, {how}")
