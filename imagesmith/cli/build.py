@@ -248,7 +248,10 @@ def build(
                 onto.keep_lists(deliveries)
         cached = deliver_cache(deliveries, kept_at, connect)
         if upgrade:
-            typer.echo(upgrade.write(bundle_place, images[0], store, connect))
+            # The digest in a registry, if it went to one: that is where others find the image.
+            at = outputs.index(RegistryOutput()) if pushes else 0
+            image_digest = delivered[at].descriptor.digest
+            typer.echo(upgrade.write(bundle_place, images[0], image_digest, store, connect))
     for pushed in {item.pushed for item in (*delivered, *cached) if item.pushed}:
         telling.note(f"pushed: {pushed}")
     first = delivered[: len(deliveries)]

@@ -101,14 +101,19 @@ class UpgradeMaker:
             self._telling.warn(f"{self._hot.after.release.name}: {warning}")
 
     def write(
-        self, to: BundlePlace, image: Image, store: Store, connect: Callable[[], Registry]
+        self,
+        to: BundlePlace,
+        image: Image,
+        digest: str,
+        store: Store,
+        connect: Callable[[], Registry],
     ) -> str:
-        """Make the bundle and put it there; returns what names it."""
+        """Make the bundle and put it there; returns what names it. `digest` names the image."""
         from imagesmith.upgrade.bundle import push_bundle, write_bundle
         from imagesmith.upgrade.make import bundle_of
 
         assert self._upgrade is not None  # `finish` comes before
-        bundle = bundle_of(self._upgrade, image, store)
+        bundle = bundle_of(self._upgrade, image, digest, store)
         facts, digest = bundle.facts, bundle.descriptor.digest
         self._telling.note(
             f"upgrade {facts.before} to {facts.after}: {len(facts.changes)} applications change, "
@@ -136,6 +141,7 @@ def opened_before(
     from imagesmith.image.stored import archive_image, layout_image
     from imagesmith.upgrade.before import image_before, release_before
 
+    text = _image_of_bundle(text, connect, scratch) or text
     path = Path(text)
     if text.startswith("oci:"):
         # As `base:` has it; a folder's own name can hold an @.
@@ -156,12 +162,45 @@ def opened_before(
         yield before
 
 
+def _image_of_bundle(text: str, connect: Callable[[], Registry], scratch: Path) -> str | None:
+    """What names the image of a bundle's NEW, which lies where the bundle does; None if it is no
+    bundle. Raises UsageError for a file, which holds no image."""
+    from imagesmith.errors import BundleError
+    from imagesmith.oci.blobs import BlobDir
+    from imagesmith.oci.layout import Layout
+    from imagesmith.oci.reference import ImageName
+    from imagesmith.upgrade.bundle import open_bundle
+
+    path = Path(text.removeprefix("oci:").partition("@sha256:")[0])
+    is_layout = text.startswith("oci:") or (path / "oci-layout").is_file()
+    is_file = path.suffix == ".tar" and path.is_file()
+    if not (is_layout or is_file) and (path.exists() or not _is_reference(text)):
+        return None
+    try:
+        facts = open_bundle(text, connect, BlobDir(scratch / "old")).facts
+    except BundleError:
+        return None
+    if is_layout and Layout(path).path(facts.image).is_file():
+        return f"oci:{path}@{facts.image}"
+    if is_layout or is_file:
+        raise UsageError(
+            f"--upgrade-from {text}: a bundle holds only what changed, and {facts.name} "
+            f"{facts.after} itself is not beside it",
+            hint=f"Name the image of {facts.after}, whose digest is {facts.image}.",
+        )
+    return f"{ImageName.parse(text).repository}@{facts.image}"
+
+
+def _is_reference(text: str) -> bool:
+    """A bare word is more often a folder's name with a mistake than an image at Docker Hub."""
+    return ":" in text.rpartition("/")[2]
+
+
 def _referenced(text: str, connect: Callable[[], Registry], scratch: Path) -> StoredImage:
     from imagesmith.image.stored import registry_image
     from imagesmith.oci.blobs import BlobDir
 
-    # A bare word is more often a folder's name with a mistake in it than an image at Docker Hub.
-    if ":" not in text.rpartition("/")[2]:
+    if not _is_reference(text):
         raise UsageError(
             f"--upgrade-from {text}: there is no such folder, archive or image",
             hint="Name OLD's release (a folder or .tar.gz), or its image: an OCI layout (oci:DIR), "

@@ -70,7 +70,7 @@ def find_appup(
         except _OtherVersion as error:
             problem = problem or error
     if problem:
-        raise UpgradeError(problem.message)
+        raise UpgradeError(problem.message, hint=problem.hint)
     return None
 
 
@@ -108,12 +108,17 @@ def _read(place: str, data: bytes, application: Application, before: str) -> App
             raise UpgradeError(f"{place}: it should hold {{Version, [{{Old, …}}], [{{Old, …}}]}}.")
     if found != application.version:
         raise _OtherVersion(
-            f"{place}: it leads to {application.name} {found}, and NEW has {application.version}"
+            f"{place}: it leads to {application.name} {found}, and NEW has {application.version}",
+            hint="Write an appup for NEW's version; `VERSION/APP.appup` keeps the old one beside it.",
         )
     ways = [_way(entries, before, place) for entries in (up, down)]
     if None in ways:
         direction = "from" if ways[0] is None else "back to"
-        raise _OtherVersion(f"{place}: it has no way {direction} {application.name} {before}")
+        raise _OtherVersion(
+            f"{place}: it has no way {direction} {application.name} {before}",
+            hint="Write the ways that an appup lacks, or go by the versions between: build and "
+            "apply one upgrade after the other.",
+        )
     return Appup(place, data, ways[0] or [], ways[1] or [])
 
 

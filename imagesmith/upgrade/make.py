@@ -89,8 +89,9 @@ def make_upgrade(hot: Hot, scratch: Path, run: Run) -> Upgrade:
     return Upgrade(before, after, plan, relup, (*warnings, *_overlays(before.release, after)))
 
 
-def bundle_of(upgrade: Upgrade, image: Image, store: Store) -> Bundle:
-    """The bundle of an upgrade, once NEW's image is there. Raises as `build_layer`."""
+def bundle_of(upgrade: Upgrade, image: Image, digest: str, store: Store) -> Bundle:
+    """The bundle of an upgrade, once NEW's image is there; `digest` is what names it there, which
+    under BuildKit is not its own. Raises as `build_layer`."""
     files, links, own = _sorted_out(upgrade, image)
     release = upgrade.after.release
     piece = Piece.of(Group.PET, f"upgrade {release.name}", own)
@@ -120,7 +121,7 @@ def bundle_of(upgrade: Upgrade, image: Image, store: Store) -> Bundle:
         files=tuple(sorted(files, key=lambda file: file.path)),
         links=tuple(sorted(links, key=lambda link: link.path)),
         volume=upgrade.after.recipe.pet.volume,
-        image=image.digest,
+        image=digest,
         size=_size(upgrade, own),
         layers=tuple(item.diff_id for item in layers),
     )

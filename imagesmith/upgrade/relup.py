@@ -27,6 +27,7 @@ __all__ = ["Direction", "Relup", "complete", "parse_relup"]
 
 NO_RETURN = Atom("point_of_no_return")
 SOFT = Atom("soft_purge")
+APPLICATION = "application "
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +119,30 @@ def loaded(instruction: Term) -> str | None:
 
 def _blocks(instructions: Sequence[Term], of: Direction) -> Iterator[list[Term]]:
     """What has to stay together: from a process' suspension to its resumption, and from an
-    application's stop to its start or unloading. Protocols are left to the swap."""
+    application's stop to its start or unloading. Protocols are left to the swap.
+
+    What is new or gone stands by itself, also where systools had it between a suspension and a
+    resumption: nobody calls it before, or after.
+    """
     block: list[Term] = []
     waiting: set[str] = set()
     for instruction in instructions:
-        if loaded(instruction) not in of.protocols:
+        module = loaded(instruction)
+        stands_alone = module in of.added or _removes([instruction])
+        if waiting and stands_alone and not any(name.startswith(APPLICATION) for name in waiting):
+            yield [instruction]
+        elif module not in of.protocols:
             block.append(instruction)
         match instruction:
             case (Atom() as tag, list(held)) if str(tag) in ("suspend", "stop"):
                 waiting |= set(_names(held))
             case (Atom() as tag, list(held)) if str(tag) in ("resume", "start"):
                 waiting -= set(_names(held))
-            case (_, (Atom() as module, Atom() as function, [Atom() as name, *_])):
-                if (str(module), str(function)) == ("application", "stop"):
-                    waiting.add(f"application {name}")
-                elif str(module) == "application" and str(function) in ("start", "unload"):
-                    waiting.discard(f"application {name}")
+            case (_, (Atom() as called, Atom() as function, [Atom() as name, *_])):
+                if (str(called), str(function)) == ("application", "stop"):
+                    waiting.add(f"{APPLICATION}{name}")
+                elif str(called) == "application" and str(function) in ("start", "unload"):
+                    waiting.discard(f"{APPLICATION}{name}")
         if block and not waiting:
             yield block
             block = []
