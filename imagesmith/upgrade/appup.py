@@ -109,7 +109,7 @@ def _read(place: str, data: bytes, application: Application, before: str) -> App
     if found != application.version:
         raise _OtherVersion(
             f"{place}: it leads to {application.name} {found}, and NEW has {application.version}",
-            hint="Write an appup for NEW's version; `VERSION/APP.appup` keeps the old one beside it.",
+            hint="Write an appup for NEW's version; `VERSION/APP.appup` keeps the old one too.",
         )
     ways = [_way(entries, before, place) for entries in (up, down)]
     if None in ways:
