@@ -10,7 +10,7 @@ from imagesmith.beam.release import Release
 from imagesmith.beam.term import Term
 from imagesmith.errors import UpgradeError
 from imagesmith.image.image import Image
-from imagesmith.image.pet.image import is_script, release_digest
+from imagesmith.image.pet.image import release_digest
 from imagesmith.layer.build import build_layer
 from imagesmith.layer.member import Content, FileMember, FolderMember, LinkMember, Member
 from imagesmith.layer.split import Group, LayerPlan, Piece
@@ -221,7 +221,7 @@ def _place(upgrade: Upgrade, member: Member) -> str | None:
     top, _, below = member.path.partition("/")
     if top == "consolidated":
         return f"{release.consolidated}/{below}"
-    if top == "bin" and is_script(member):
+    if top == "bin":
         return f"{release.folder}/{member.path}"
     if member.path.startswith(f"{release.folder}/"):
         return member.path
