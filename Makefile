@@ -31,6 +31,7 @@ check: setup
 	mypy
 	lint-imports --no-logo
 	shellcheck .ci/engine .ci/engine-down.sh .ci/tools .ci/lib.sh .ci/venv .ci/demo .ci/run fixtures/shop/build fixtures/echo/build
+	shellcheck -x imagesmith/image/pet/start.sh imagesmith/image/pet/volume.sh imagesmith/image/pet/wrapper.sh
 
 soak: setup
 	.ci/tools elixir

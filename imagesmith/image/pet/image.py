@@ -1,14 +1,15 @@
 """The pet image: release + recipe + base → an image that takes hot upgrades.
 
-Every layer but the top one is the cattle image's. The top one holds the entrypoint, which starts
-the release from its upgrade volume; the scripts of `bin/` under `image-bin/`, and in their place
-wrappers that run what the volume has; `RELEASES`; and the folder for the volume.
+Every layer but the top one is the cattle image's. The top one holds the entrypoint, which makes
+the upgrade volume ready; what is in `bin/` under `image-bin/`, and in place of its scripts wrappers
+that run what the volume has; `RELEASES`; and the folder for the volume.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib.resources import files
 
 from imagesmith.base.base import Base
@@ -31,17 +32,18 @@ START = f"/{ROOT}/pet/start"
 def plan_pet(release: Release, recipe: Recipe, cattle: Sequence[LayerPlan]) -> LayerPlan:
     """The pet layer on top of the cattle image's. Raises ReleaseError, UsageError."""
     _check(release, recipe)
-    scripts = [member for plan in cattle for member in plan.members if is_script(member)]
+    tools = [m for plan in cattle for m in plan.members if m.path.startswith("bin/")]
     members: list[Member] = [
         _file(f"{ROOT}/pet/start", _script("start.sh"), executable=True),
+        _file(f"{ROOT}/pet/volume", _script("volume.sh")),
         _file(f"{ROOT}/pet/release", _facts(release, recipe, cattle)),
         _file(f"{ROOT}/releases/RELEASES", releases_file(release)),
         FolderMember(_volume(recipe), owner=_owner(recipe.user)),
-        *(_moved(script) for script in scripts),
+        *(replace(tool, path=f"{ROOT}/image-{tool.path}") for tool in tools),
         *(
-            _file(f"{ROOT}/{script.path}", _script("wrapper.sh"), executable=True)
-            for script in scripts
-            if isinstance(script, FileMember)
+            _file(f"{ROOT}/{tool.path}", _script("wrapper.sh"), executable=True)
+            for tool in tools
+            if is_script(tool) and isinstance(tool, FileMember)
         ),
     ]
     return LayerPlan(Group.PET, "pet", "", (Piece.of(Group.PET, release.name, members),))
@@ -98,15 +100,6 @@ def is_script(member: Member) -> bool:
         and member.executable
         and next(iter(member.content.stream()), b"").startswith(b"#!")
     )
-
-
-def _moved(member: Member) -> Member:
-    """The script where the image itself runs it from: it finds its root above its own folder."""
-    path = f"{ROOT}/image-{member.path}"
-    if isinstance(member, LinkMember):
-        return LinkMember(path, member.target)
-    assert isinstance(member, FileMember)
-    return FileMember(path, member.content, member.executable)
 
 
 def _facts(release: Release, recipe: Recipe, cattle: Sequence[LayerPlan]) -> bytes:

@@ -1,96 +1,145 @@
 #!/bin/sh
-# The entrypoint of a pet: starts the release from its upgrade volume, or from the image where there
-# is none. Whatever it finds on the volume, a release comes up, and what was done is said.
+# The entrypoint of a pet: makes or repairs the upgrade volume, and starts what it was told to.
+# Whatever it finds there, a release comes up (the wrappers of bin/ run the volume's, or else the
+# image's), and what was done is said. It may be killed at any point: the next start goes on.
 #
 # A volume is a release root of links into the image, and of what upgrades brought:
 #
 #   lib/APP-VSN -> /app/lib/APP-VSN   erts-VSN -> /app/erts-VSN   bin/
 #   releases/{RELEASES,start_erl.data}      OTP's own, which it overwrites in place
 #   releases/VSN/{RELEASES,bin/}            what those two are to be when VSN is permanent
-#   .imagesmith/image                       the release of the image that the volume belongs to;
-#                                           written last, so it says that the volume is whole
+#   releases/VSN/digest                     the release digest of VSN
+#   .imagesmith/image                       the release digest of the image that the volume belongs
+#                                           to; written last, so it says that the volume is whole
 #   .imagesmith/permanent                   the version that was confirmed last
-#   .imagesmith/aside-*                     upgrades of an earlier image
+#   .imagesmith/history                     what was done, a JSON object a line
+#   .imagesmith/new-*                       what is being brought or made
+#   .imagesmith/aside-*                     upgrades of an earlier image; `aside` while they go there
 
-# shellcheck disable=SC1091,SC2154 # name, version, erts, digest, volume: from the file beside this
+# shellcheck disable=SC1091,SC2154 # name, version, erts, digest, volume, marks: from volume.sh
 set -u
-image=/app
-. "$image/pet/release"
-marks=$volume/.imagesmith
 
 say() { echo "imagesmith: $*" >&2; }
 
 # keep FILE TEXT: whole or not at all.
-keep() {
-  printf '%s\n' "$2" >"$1.new" && sync && mv -f "$1.new" "$1"
+keep() { printf '%s\n' "$2" >"$1.new" && put "$1"; }
+
+# put FILE: FILE.new takes its place.
+put() { { sync "$1.new" || sync; } 2>/dev/null && mv -f "$1.new" "$1"; }
+
+same() { [ -f "$2" ] && [ "$(cat "$1")" = "$(cat "$2")" ]; }
+
+# Is it an Erlang term to its end?
+is_whole() { case $(cat "$1" 2>/dev/null) in *].) ;; *) return 1 ;; esac }
+
+# record ACTION FROM TO DETAIL: a line of the history.
+record() {
+  printf '{"time": "%s", "who": "the entrypoint", "action": "%s", "from": "%s", "to": "%s", %s}\n' \
+    "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "$3" "\"result\": \"done\", \"detail\": \"$4\"" \
+    2>/dev/null >>"$marks/history"
 }
 
-is_mounted() {
-  awk -v place="$volume" '$5 == place { found = 1 } END { exit !found }' /proc/self/mountinfo
+# The options of the volume's mount and of its file system, as ",rw,noexec,"; nothing without one.
+mounted() {
+  awk -v place="$volume" '$5 == place { found = "," $6 "," $NF "," } END { print found }' \
+    /proc/self/mountinfo
 }
 
-is_writable() {
-  mkdir -p "$marks" 2>/dev/null && (: >"$marks/.try") 2>/dev/null && rm -f "$marks/.try"
+# Can it be written and run from? A full volume takes an empty file, but no byte.
+is_usable() {
+  for found in "$volume/lib" "$volume/releases" "$volume/releases/RELEASES" \
+    "$volume/releases/start_erl.data"; do
+    [ ! -e "$found" ] || [ -w "$found" ] || return 1
+  done
+  {
+    mkdir -p "$marks" && printf '#!/bin/sh\n' >"$marks/.try" && chmod +x "$marks/.try" &&
+      "$marks/.try" && rm -f "$marks/.try"
+  } 2>/dev/null
 }
 
-is_ours() { [ "$(cat "$marks/image" 2>/dev/null)" = "$digest" ]; }
-
-# has VERSION: is everything there that a start of it needs?
-has() {
-  [ -f "$volume/releases/$1/RELEASES" ] && [ -d "$volume/releases/$1/bin" ] &&
-    [ -f "$volume/releases/$1/$name.rel" ] && [ -x "$volume/erts-$erts/bin/erlexec" ] || return 1
-  # The applications of VERSION as its .rel lists them: {NAME,"VERSION"…}.
-  tr -d ' \n\t' <"$volume/releases/$1/$name.rel" | tr '{' '\n' |
-    sed -n "s/^\\([a-z][a-zA-Z0-9_@]*\\),\"\\([^\"]*\\)\".*/\\1-\\2/p" |
-    while read -r application; do
-      case $application in "erts-$erts" | "$name-$1") continue ;; esac
-      [ -d "$volume/lib/$application/ebin" ] || exit 1
-    done
+# Why not? In words that follow the volume's path.
+why() {
+  case $(mounted) in
+    *,ro,*) echo "is mounted read-only" && return ;;
+    *,noexec,*) echo "is mounted noexec, and a release has scripts" && return ;;
+  esac
+  # shellcheck disable=SC2046 # words: mode, links, owner…
+  if [ -w "$volume" ]; then
+    echo "is full, or holds what another user than $(id -u) wrote"
+  else
+    set -- $(ls -dn "$volume")
+    echo "belongs to user $3, and this is user $(id -u)"
+  fi
 }
 
-# What upgrades brought goes aside, with what was damaged; the latest of it is kept.
+# Is it somebody's folder that has nothing to do with us?
+is_foreign() {
+  [ ! -e "$marks" ] && [ ! -e "$volume/releases/start_erl.data" ] || return 1
+  for found in "$volume/lib" "$volume/bin" "$volume/releases"; do
+    [ ! -e "$found" ] || return 0
+  done
+  return 1
+}
+
+# A volume that lost our own folder belongs to this image if the image's version is on it.
+adopt() {
+  [ ! -e "$marks/image" ] &&
+    [ "$(cat "$volume/releases/$version/digest" 2>/dev/null)" = "$digest" ] || return 1
+  link && permanent >/dev/null && keep "$marks/image" "$digest"
+}
+
+# Did an upgrade bring anything?
+has_upgrades() {
+  for found in "$volume"/lib/*; do
+    [ ! -d "$found" ] || [ -L "$found" ] || return 0
+  done
+  return 1
+}
+
+# What upgrades brought goes aside, in the place of what went there before; links are worth nothing.
+# lib/ goes last: as long as it is there, this has not been done.
 set_aside() {
-  [ -e "$volume/releases" ] || [ -e "$marks/image" ] || return 0
-  rm -rf "$marks"/aside-*
-  aside=$marks/aside-$(date -u +%Y%m%dT%H%M%SZ)
-  mkdir "$aside" || return 1
-  for found in "$volume"/lib "$volume"/bin "$volume"/releases "$volume"/erts-* \
-    "$marks/image" "$marks/permanent"; do
-    if [ -e "$found" ] || [ -L "$found" ]; then mv "$found" "$aside/" || return 1; fi
+  if has_upgrades; then
+    mkdir -p "$marks/aside" || return 1
+    for found in "$marks/image" "$marks/permanent" "$volume/bin" "$volume/releases" \
+      "$volume/lib"; do
+      [ ! -e "$found" ] || mv "$found" "$marks/aside/" || return 1
+    done
+  fi
+  if [ -e "$marks/aside/lib" ]; then
+    rm -rf "$marks"/aside-*
+    aside=$marks/aside-$(date -u +%Y%m%dT%H%M%SZ)
+    mv "$marks/aside" "$aside" || return 1
+    from=$(cat "$aside/permanent" 2>/dev/null)
+    record "set aside" "$from" "$version" "$aside"
+    say "the upgrades on $volume (${from:-an unknown version}) are kept in $aside"
+  fi
+  rm -rf "$marks/image" "$marks/permanent" "$volume/releases" "${volume:?}/lib" "${volume:?}/bin"
+  for found in "$volume"/* "$volume"/.[!.]*; do
+    if [ -L "$found" ]; then rm -f "$found"; fi
   done
 }
 
 # A release root of links, beside what is there, then in its place.
 make() {
   new=$marks/new-$$
-  rm -rf "$marks"/new-*
   (
     set -e
     mkdir -p "$new/lib" "$new/releases"
-    for link in "$image"/lib/*; do
-      if [ -L "$link" ]; then ln -s "$link" "$new/lib/${link##*/}"; fi
-    done
-    for found in "$image"/*; do
-      case ${found##*/} in lib | bin | image-bin | releases | consolidated | pet) ;;
-      *) ln -s "$found" "$new/${found##*/}" ;;
-      esac
-    done
-    cp -R "$image/image-bin" "$new/bin"
+    cp -RP "$image/image-bin" "$new/bin"
+    cp -RP "$image/releases/$version" "$new/releases/"
+    cp -RP "$image/image-bin" "$new/releases/$version/bin"
+    cp "$image/releases/RELEASES" "$new/releases/$version/"
     cp "$image/releases/RELEASES" "$image/releases/start_erl.data" "$new/releases/"
-    cp -R "$image/releases/$version" "$new/releases/$version"
-    cp -R "$image/image-bin" "$new/releases/$version/bin"
-    cp "$image/releases/RELEASES" "$new/releases/$version/RELEASES"
+    echo "$digest" >"$new/releases/$version/digest"
     if [ -L "$new/releases/$version/consolidated" ]; then
       # A relative link would lead nowhere, and the VM starts without a word, unconsolidated.
-      rm "$new/releases/$version/consolidated"
-      ln -s "$image/consolidated" "$new/releases/$version/consolidated"
+      ln -sfn "$image/consolidated" "$new/releases/$version/consolidated"
     fi
-    chmod -R u+w "$new/bin" "$new/releases"
-    for found in "$new"/*; do
-      rm -rf "${volume:?}/${found##*/}"
-      mv "$found" "$volume/"
-    done
+    for found in "$new"/*; do mv "$found" "$volume/"; done
     rmdir "$new"
+    link
+    sync
     keep "$marks/permanent" "$version"
     keep "$marks/image" "$digest"
   ) && return 0
@@ -98,75 +147,104 @@ make() {
   return 1
 }
 
-# The version that start_erl.data names, where it names one that can be started.
-permanent() {
-  # shellcheck disable=SC2046 # two words
-  set -- $(cat "$volume/releases/start_erl.data" 2>/dev/null)
-  if [ $# -eq 2 ] && [ "$1" = "$erts" ] && has "$2"; then echo "$2"; fi
+# What is the image's, where the volume has nothing of that name.
+link() {
+  for found in "$image"/* "$image"/.[!.]* "$image"/lib/*; do
+    to=$volume/${found#"$image/"}
+    case $found in
+      "$image"/bin | "$image"/image-bin | "$image"/lib | "$image"/releases) continue ;;
+      "$image"/consolidated | "$image"/pet) continue ;;
+      "$image"/lib/*) [ -L "$found" ] || continue ;;
+    esac
+    if [ -e "$found" ] && [ ! -e "$to" ]; then ln -sf "$found" "$to"; fi
+  done
 }
 
-# A volume of this image, as OTP left it: which may be half of what OTP wanted to write.
+# A volume of this image as OTP and upgrades left it: which may be half of what they wanted to write.
+# Fails if nothing can be started from it.
 repair() {
-  now=$(permanent)
-  if [ -z "$now" ]; then
-    now=$(cat "$marks/permanent" 2>/dev/null)
-    [ -n "$now" ] && has "$now" || return 1
-    say "releases/start_erl.data was damaged; it names $now again, which was confirmed last"
-    keep "$volume/releases/start_erl.data" "$erts $now" || return 1
+  link
+  mkdir -p "$volume/bin"
+  for found in "$volume"/releases/*/sys.config; do
+    # The resolved one was on tmpfs, and is gone with the container that an upgrade ended in.
+    [ -L "$found" ] || continue
+    if [ -f "$found.pristine" ]; then
+      cp "$found.pristine" "$found.new" && put "$found"
+    else
+      rm -f "$found"
+    fi
+  done
+  now=$(permanent) || return 1
+  at=$volume/releases/$now
+  if [ "$(named)" != "$now" ]; then
+    say "$volume/releases/start_erl.data was damaged: it names $now again, which was confirmed last"
+    keep "$volume/releases/start_erl.data" "$erts $now"
+    record repair "" "$now" "start_erl.data was damaged"
   fi
-  # An upgrade that was not confirmed is forgotten too: it can be applied again.
-  cmp -s "$volume/releases/$now/RELEASES" "$volume/releases/RELEASES" ||
-    { cp "$volume/releases/$now/RELEASES" "$volume/releases/RELEASES.new" && sync &&
-      mv -f "$volume/releases/RELEASES.new" "$volume/releases/RELEASES"; } || return 1
+  if [ ! -f "$at/RELEASES" ] || ! is_whole "$at/RELEASES"; then
+    if ! is_whole "$volume/releases/RELEASES"; then
+      say "$volume/releases/RELEASES was damaged, and says again what $at/$name.rel does"
+      record repair "" "$now" "RELEASES was damaged"
+      releases "$now" >"$volume/releases/RELEASES.new" && put "$volume/releases/RELEASES"
+    fi
+    cp "$volume/releases/RELEASES" "$at/RELEASES.new" && put "$at/RELEASES"
+  fi
+  # An upgrade that was not confirmed is forgotten: it can be applied again.
+  same "$at/RELEASES" "$volume/releases/RELEASES" ||
+    { cp "$at/RELEASES" "$volume/releases/RELEASES.new" && put "$volume/releases/RELEASES"; }
   [ "$(cat "$marks/permanent" 2>/dev/null)" = "$now" ] || keep "$marks/permanent" "$now"
-  for script in "$volume/releases/$now/bin"/*; do
-    cmp -s "$script" "$volume/bin/${script##*/}" ||
+  for script in "$at"/bin/*; do
+    same "$script" "$volume/bin/${script##*/}" ||
       { cp -p "$script" "$volume/bin/.new" && mv -f "$volume/bin/.new" "$volume/bin/${script##*/}"; }
   done
-  if [ "$now" != "$version" ]; then
-    say "starting $name $now from $volume (the image brings $version)"
-  fi
+  [ "$now" = "$version" ] || say "starting $name $now from $volume (the image brings $version)"
 }
 
-# Is there a volume to start from? Says why not.
+# releases VERSION: RELEASES with that version alone, as image/pet/releases.py writes it.
+releases() {
+  printf '[{release,"%s","%s","%s",[' "$name" "$1" "$erts"
+  applications "$1" | sed 's/^\([^-]*\)-\(.*\)$/,{\1,"\2",".\/lib\/\1-\2"}/; 1s/,//'
+  echo '],permanent}].'
+}
+
+# Makes the volume ready for the wrappers to start from, where that can be.
 prepare() {
-  if ! is_mounted; then
+  . /app/pet/volume
+  if [ -z "$(mounted)" ]; then
     say "no volume is mounted at $volume: running $version from the image, not upgradable" \
       "(docker run --mount type=volume,source=NAME,target=$volume)"
-    return 1
+    return
   fi
-  if ! is_writable; then
-    if is_ours && [ -n "$(permanent)" ]; then
-      say "$volume cannot be written (read-only, full, or owned by another user than" \
-        "$(id -u)): running $(permanent) from it, not upgradable"
-      return 0
+  if is_foreign; then
+    say "$volume is no upgrade volume, and holds what is not ours: running $version from the image," \
+      "not upgradable"
+    return
+  fi
+  # First, since what a killed upgrade has left there may be what fills the volume.
+  rm -rf "$marks"/new-* 2>/dev/null
+  if ! is_usable; then
+    if is_ours && now=$(permanent) && [ -x "$volume/bin/$name" ]; then
+      say "$volume $(why): running $now from it, not upgradable"
+    else
+      say "$volume $(why): running $version from the image, not upgradable"
     fi
-    say "$volume cannot be written (read-only, full, or owned by another user than $(id -u)):" \
-      "running $version from the image, not upgradable"
-    return 1
+    return
   fi
-  rm -rf "$marks"/new-*
-  if is_ours; then
-    repair && return 0
-    say "$volume is damaged beyond repair: what is left of it is kept in $marks/aside-*"
+  if is_ours || adopt; then
+    repair && return
+    say "$volume is damaged beyond repair: $version starts from this image"
   elif [ -e "$marks/image" ]; then
-    say "$volume holds upgrades of another image: they are kept in $marks/aside-*," \
-      "and $version starts from this image"
+    say "$volume belongs to another image: $version starts from this one"
   fi
-  set_aside && make && return 0
-  say "$volume cannot be made ready (is it full?): running $version from the image, not upgradable"
-  return 1
+  if ! set_aside || ! make; then
+    say "$volume cannot be made ready (is it full?): running $version from the image," \
+      "not upgradable"
+  fi
 }
 
-on_volume=false
-if prepare; then on_volume=true; fi
-case ${1:-} in
-"$image"/bin/*) script=${1##*/} && shift ;;
-bin/*) script=${1##*/} && shift ;;
-*) exec "$@" ;;
-esac
-if $on_volume; then
-  export ERL_ROOTDIR="$volume" RELDIR="$volume/releases"
-  exec "$volume/bin/$script" "$@"
+(prepare)
+if [ $# -eq 0 ]; then
+  say "there is no command to run, such as /app/bin/NAME start"
+  exit 2
 fi
-exec "$image/image-bin/$script" "$@"
+exec "$@"
