@@ -33,7 +33,7 @@ def cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
+def one_at_a_time(lock: Path) -> Iterator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -42,19 +42,19 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def shop(session_folder: Path) -> Shop:
     """The shop, version 0.1.0, as this machine's Elixir builds it."""
-    with _one_at_a_time(session_folder / "shop.lock"):
+    with one_at_a_time(session_folder / "shop.lock"):
         return Shop.on_host(session_folder)
 
 
 @pytest.fixture(scope="session")
 def shop_otp27(session_folder: Path) -> Shop:
     """The shop as Elixir 1.18 on OTP 27 builds it, in a Debian 13 root."""
-    with _one_at_a_time(session_folder / "shop-otp27.lock"):
+    with one_at_a_time(session_folder / "shop-otp27.lock"):
         return Shop.on_trixie(session_folder)
 
 
 @pytest.fixture(scope="session")
 def shop_arm64(session_folder: Path) -> Shop:
     """The shop for arm64, of the same source, Elixir and OTP as `shop`."""
-    with _one_at_a_time(session_folder / "shop-arm64.lock"):
+    with one_at_a_time(session_folder / "shop-arm64.lock"):
         return Shop.for_arm64(session_folder)

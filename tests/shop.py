@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -112,14 +113,16 @@ def copy_source(to: Path) -> None:
     )
 
 
-def build_in_root(root: Path, work: Path, **environment: str) -> None:
-    """Build the shop with the Elixir of another system, in a folder of this one."""
+def build_in_root(root: Path, work: Path, *arguments: str, **environment: str) -> None:
+    """Build the shop with the Elixir of another system, in a folder of this one.
+
+    `arguments` go to the fixture's build script.
+    """
     copy_source(work)
     place = root / "tmp" / work.parent.name / work.name
     place.mkdir(parents=True, exist_ok=True)
-    script = (
-        f"mount --bind '{work}' '{place}' && chroot '{root}' '/{place.relative_to(root)}/build'"
-    )
+    build = shlex.join([f"/{place.relative_to(root)}/build", *arguments])
+    script = f"mount --bind '{work}' '{place}' && chroot '{root}' {build}"
     # A mount namespace of its own: whatever happens, no mount is left in the root.
     subprocess.run(
         ["unshare", "--mount", "sh", "-ec", script],

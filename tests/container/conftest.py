@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import one_at_a_time
 from tests.docker import run
+from tests.pet.pets import Pets
 from tests.shop import Shop
 
 RECIPE = """\
@@ -62,3 +64,10 @@ def images(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     assert done.returncode == 0, done.stderr
     web, worker, everything = done.stdout.splitlines()
     return Images(shop, web, worker, everything)
+
+
+@pytest.fixture(scope="session", params=["otp25", "otp27"])
+def pets(request: pytest.FixtureRequest, session_folder: Path) -> Pets:
+    shop: Shop = request.getfixturevalue("shop" if request.param == "otp25" else "shop_otp27")
+    with one_at_a_time(session_folder / f"pets-{request.param}.lock"):
+        return Pets.of(shop, session_folder / f"pets-{request.param}")

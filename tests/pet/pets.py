@@ -1,0 +1,89 @@
+"""The shop as a pet: the image of 0.1.0, and the bundles that lead on from it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.shop import SHOP, Shop, build_in_root, run_build
+
+__all__ = ["NAME", "Pets", "imagesmith"]
+
+NAME = "shop_all"
+"""The release with all four applications, so that every change of state is in it."""
+
+RECIPE = """\
+version: 1
+name: shop-pet-otp{shop.otp}
+release: {{path: {release}}}
+base: {shop.base}
+env: {{GREETING: from the recipe}}
+ports: [4000, 4001]
+pet: {{appups: {appups}}}
+probe: {{http: /healthz, port: 4000}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pets:
+    """`image` is a reference of 0.1.0, loaded; `bundles` are files, by the version they bring."""
+
+    otp: str
+    image: str
+    bundles: Mapping[str, Path]
+    releases: Mapping[str, Path]
+
+    @classmethod
+    def of(cls, shop: Shop, folder: Path) -> Pets:
+        """Build what is not in the folder yet: releases, image and bundles."""
+        folder.mkdir(parents=True, exist_ok=True)
+        releases = {"0.1.0": shop.all}
+        for version in ("0.2.0", "0.3.0"):
+            releases[version] = _release(shop, version, folder / version)
+        recipes = {version: folder / f"{version}.yml" for version in releases}
+        for version, release in releases.items():
+            text = RECIPE.format(shop=shop, release=release, appups=SHOP / "appups")
+            recipes[version].write_text(text)
+        image = _build(recipes["0.1.0"], "--load").splitlines()[-1]
+        bundles = {}
+        for before, after in (("0.1.0", "0.2.0"), ("0.2.0", "0.3.0")):
+            bundles[after] = folder / f"{NAME}-{before}-{after}.upgrade.tar"
+            _build(
+                *(recipes[after], "--output", f"type=oci,dest={folder}/{after}.tar"),
+                *("--upgrade-from", releases[before], "--bundle", bundles[after]),
+            )
+        return cls(shop.otp, image, bundles, releases)
+
+
+def imagesmith(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "imagesmith", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def _build(recipe: Path, *options: str | Path) -> str:
+    done = imagesmith("build", recipe, "--mode", "pet", *options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _release(shop: Shop, version: str, work: Path) -> Path:
+    """The release of a version, built once, by the Elixir of the shop's own system."""
+    wanted = ("--version", version, "--release", NAME)
+    built = work if shop.sysroot == Path("/") else work / f"_build/src-{version}"
+    release = built / "_build/prod/rel" / NAME
+    mark = work.with_name(f"{version}.built")
+    if not mark.exists():
+        if built == work:
+            run_build(*wanted, "--work", str(work))
+        else:
+            build_in_root(shop.sysroot, work, *wanted)
+        mark.touch()
+    return release
