@@ -207,7 +207,8 @@ def on_this_host(after: Release) -> Run:
         if done.returncode != 0 or not result.is_file():
             # ld.so's word on a library that is missing, or the VM's on an instruction.
             said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-            raise NotExecutableHere(said[-1] if said else f"it ended with {done.returncode}")
+            last = said[-1].replace(f"{folder}/", "") if said else ""
+            raise NotExecutableHere(last or f"it ended with {done.returncode}")
         return result.read_bytes()
 
     return run

@@ -94,11 +94,14 @@ def test_a_version_may_be_a_regular_expression(release: Release, tmp_path: Path)
 
 
 def test_it_tells_which_modules_it_names(release: Release, tmp_path: Path) -> None:
-    up = "[{load_module, a, [b]}, {update, c, {advanced, []}}, {load, {d, x, y}}, {apply, {m, f, []}}]"
+    up = (
+        "[{load_module, a, [b]}, {update, c, {advanced, []}}, {load, {d, x, y}}, "
+        "{apply, {m, f, []}}]"
+    )
     put(tmp_path / "mine.appup", text(up, "[{delete_module, a}, {restart_application, mine}]"))
     found = find(tmp_path, release)
     assert found
-    assert found.modules("mine") == {"a", "c", "d"}
+    assert found.modules("mine") == frozenset("acd")
     assert found.modules("mine", down=True) is None  # all of them
     assert not found.restarts
 

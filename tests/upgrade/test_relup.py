@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from imagesmith.beam.term import Atom, Term
@@ -46,11 +48,11 @@ def word(instruction: Term) -> str:
     match instruction:
         case (Atom() as tag, (Atom() as module, *_)) if tag != A("apply"):
             return f"{tag} {module}"
-        case (_, (Atom(), Atom() as function, [argument, *_])):
+        case (_, (Atom(), Atom() as function, [str(argument), *_])):
             return f"{function} {argument}"
         case (Atom() as tag, list(held)):
             return f"{tag} {' '.join(map(str, held))}"
-        case (Atom() as tag, _, [(module, _)]):
+        case (Atom() as tag, _, [(Atom() as module, _)]):
             return f"{tag} {module}"
     return str(instruction)
 
@@ -61,12 +63,12 @@ def direction(
     protocols: str = "",
     differing: str = "",
     paths: tuple[str, str] = (OLD, NEW),
-    **calls: str,
+    calls: Mapping[str, str] | None = None,
 ) -> Direction:
     return Direction(
         added.split(),
         implementations.split(),
-        {name: called.split() for name, called in calls.items()},
+        {name: called.split() for name, called in (calls or {}).items()},
         protocols.split(),
         differing.split(),
         *paths,
@@ -86,7 +88,10 @@ def test_what_is_new_comes_before_the_protocols_and_these_before_what_changed() 
 
 def test_what_an_implementation_calls_comes_before_it() -> None:
     of = direction(
-        implementations="P.T", protocols="P", differing="P", **{"P.T": "helper", "helper": "deep"}
+        implementations="P.T",
+        protocols="P",
+        differing="P",
+        calls={"P.T": "helper", "helper": "deep"},
     )
     made = completed([load("caller"), load("P.T"), load("helper"), load("deep")], of)
     assert made == ["load deep", "load helper", "load P.T", *SWAP, "load caller"]
@@ -99,14 +104,14 @@ def test_an_implementation_comes_after_its_struct() -> None:
 
 
 def test_modules_that_call_each_other_end_the_search() -> None:
-    of = direction(implementations="P.T", protocols="P", **{"P.T": "b", "b": "P.T"})
+    of = direction(implementations="P.T", protocols="P", calls={"P.T": "b", "b": "P.T"})
     assert completed([load("P.T"), load("b")], of)[:2] == ["load b", "load P.T"]
 
 
 def test_a_protocol_is_loaded_in_its_consolidated_form_alone() -> None:
-    objects = (A("load_object_code"), (A("app"), "2", [A("P"), A("m")]))
-    only = (A("load_object_code"), (A("other"), "2", [A("P")]))
-    up = (objects, only, A("point_of_no_return"), load("P"), load("m"))
+    objects: Term = (A("load_object_code"), (A("app"), "2", [A("P"), A("m")]))
+    only: Term = (A("load_object_code"), (A("other"), "2", [A("P")]))
+    up: tuple[Term, ...] = (objects, only, A("point_of_no_return"), load("P"), load("m"))
     of = direction(protocols="P", differing="P")
     made = complete(Relup("1", "2", up, ()), of, NOTHING).up
     assert made[0] == (A("load_object_code"), (A("app"), "2", [A("m")]))
@@ -125,7 +130,7 @@ def test_a_process_stays_suspended_no_longer_than_it_has_to() -> None:
 
 def test_on_the_way_down_protocols_change_just_before_their_implementations_go() -> None:
     of = direction(
-        implementations="P.T", protocols="P", differing="P", paths=(NEW, OLD), **{"P.T": "T"}
+        implementations="P.T", protocols="P", differing="P", paths=(NEW, OLD), calls={"P.T": "T"}
     )
     back = [f"add_patha {OLD}", f"del_path {NEW}", "soft_purge P", "load_file P"]
     made = completed([*remove("P.New"), load("caller"), load("P.T"), load("T")], of, down=True)
@@ -152,7 +157,12 @@ def test_without_consolidated_protocols_nothing_is_swapped() -> None:
 
 
 def test_no_purge_is_brutal() -> None:
-    full = (A("point_of_no_return"), load("a"), *update("b", *remove("c")), *remove("d"))
+    full: tuple[Term, ...] = (
+        A("point_of_no_return"),
+        load("a"),
+        *update("b", *remove("c")),
+        *remove("d"),
+    )
     made = complete(Relup("1", "2", full, full), NOTHING, NOTHING)
     assert "brutal" not in made.to_bytes().decode()
     assert "{purge" not in made.to_bytes().decode()
