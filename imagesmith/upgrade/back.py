@@ -92,10 +92,10 @@ def rollback(container: Container, *, drain: float, force: bool, tell: Tell) -> 
         )
     _check_hooks(pet, before, after, force=force)
     volume = pet.volume()
-    with volume.locked(pet.found.lock, force=force), volume.secrets(pet.found.tmpfs) as secrets:
+    with volume.locked(pet.found, force=force), volume.secrets(pet.found.tmpfs) as secrets:
         way = Way(pet, volume, secrets, before, after, relup.down)
         try:
-            resolve(pet, volume, secrets, [before, after])
+            resolve(pet, secrets, [before, after])
             installed: Installed | None = go_down(way, _libs(pet, before, after), drain, tell)
         except UpgradeError as error:
             if not force:

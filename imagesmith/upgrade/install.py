@@ -41,13 +41,12 @@ class Installed:
         return max(self.pauses or (0.0,))
 
 
-def resolve(pet: Pet, volume: Volume, secrets: Secrets, versions: Sequence[str]) -> None:
+def resolve(pet: Pet, secrets: Secrets, versions: Sequence[str]) -> None:
     """Resolve the configuration of versions whose files are there, each with its own code.
 
     Raises UpgradeError, in the words of the application's own configuration if that fails.
     """
     for version in versions:
-        volume.keep_pristine(version)
         answer = pet.node.ask_new(
             "resolve",
             {

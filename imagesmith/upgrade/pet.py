@@ -67,6 +67,18 @@ class Pet:
         """The container's name."""
         return self.state.name
 
+    def words_of_release_handler(self) -> str:
+        """What release_handler printed when an installation ended the VM, or "".
+
+        OTP: release_handler.erl, handle_call({install_release, …}): "… failed, Reason=…".
+        """
+        lines = list(self.container.logs(300))
+        starts = [n for n, line in enumerate(lines) if "release_handler:install_release(" in line]
+        if not starts:
+            return ""
+        said = " ".join(line.strip() for line in lines[starts[-1] : starts[-1] + 6])
+        return said.partition("Reason=")[2][:300].strip() or said[:300]
+
     def volume(self) -> Volume:
         """Its volume, to be changed."""
         return Volume(self.container, self.found.root)

@@ -15,6 +15,7 @@ set -- "$1" $(cat "$volume/releases/start_erl.data" 2>/dev/null)
 say start "${3:-}"
 say owner "$(cat "$marks/lock/owner" 2>/dev/null)"
 [ -d "$marks/lock" ] && say locked yes
+say events "$({ wc -c <"$marks/history" || echo 0; } 2>/dev/null)"
 awk -v place="$volume" '$5 == place { found = 1 } END { exit !found }' /proc/self/mountinfo &&
   say mounted yes
 [ -w "$volume/releases" ] && [ -w "$volume/lib" ] && [ -w "$marks" ] && say writable yes

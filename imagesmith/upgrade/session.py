@@ -95,13 +95,13 @@ def upgrade(
     check_relup(pet, relup)
     volume = pet.volume()
     with (
-        volume.locked(pet.found.lock, force=options.force),
+        volume.locked(pet.found, force=options.force),
         volume.secrets(pet.found.tmpfs) as secrets,
     ):
         work = _Work(pet, volume, secrets, facts, relup, options, hooks, tell)
         if pet.running.running == facts.after:
             tell(f"{facts.after} is installed already, and not confirmed: going on from there")
-            resolve(pet, volume, secrets, [facts.before, facts.after])
+            resolve(pet, secrets, [facts.before, facts.after])
             trees, installed = read_trees(pet.node), None
         else:
             trees = read_trees(pet.node)
@@ -138,7 +138,7 @@ def confirm(container: Container, tell: Tell, *, force: bool) -> str:
         tell(f"{pet.name}: {version} is permanent already")
         return version
     volume = pet.volume()
-    with volume.locked(pet.found.lock, force=force):
+    with volume.locked(pet.found, force=force):
         make_permanent(pet, volume, version)
         volume.record("confirm", pet.running.permanent, version, "confirmed", "")
     tell(f"{pet.name}: {version} is permanent")
@@ -183,13 +183,7 @@ class _Work:
             tell=self.tell,
             wrong=f"{facts.after} cannot be installed now",
         )
-        self.volume.bring(volume_tar(bundle))
-        self.tell(f"the files of {facts.after} are on the volume ({facts.size:,} bytes)")
-        resolve(pet, self.volume, self.secrets, [facts.before, facts.after])
-        self.tell("its configuration is resolved")
-        if not self.hooks:
-            self.hooks += run_hooks(pet, facts.after, self.options.before, self.tell)
-        self._unpacked()
+        self._prepare(bundle)
         try:
             return install(
                 pet,
@@ -205,13 +199,36 @@ class _Work:
                 f"{error.message}. {standing(pet.container)}", hint=error.hint
             ) from None
         except (UpgradeError, DockerError) as error:
-            self.tell(f"{error.message}")
+            self.tell(error.message)
             wait_for_node(pet)
-            self._failed("failed", error.message)
+            reason = pet.words_of_release_handler() or error.message
+            self._failed("failed", reason)
+            restarted = pet.container.state().started != pet.state.started
+            lost = "the VM ended and was restarted, without its state" if restarted else "it failed"
             raise UpgradeError(
-                f"{pet.name}: {facts.after} could not be installed: {error.message}. "
+                f"{pet.name}: {facts.after} could not be installed: {lost}: {reason}. "
                 f"{standing(pet.container)}",
                 hint=f"`docker logs {pet.name}` has the node's own words.",
+            ) from None
+
+    def _prepare(self, bundle: Bundle) -> None:
+        """Files, configuration, hooks; what was brought is taken away again if one of them fails."""
+        pet, facts = self.pet, self.facts
+        try:
+            self.volume.bring(volume_tar(bundle))
+            self.tell(f"the files of {facts.after} are on the volume ({facts.size:,} bytes)")
+            resolve(pet, self.secrets, [facts.before, facts.after])
+            self.tell("its configuration is resolved")
+            if not self.hooks:
+                self.hooks += run_hooks(pet, facts.after, self.options.before, self.tell)
+            self._unpacked()
+        except (UpgradeError, DockerError) as error:
+            self.volume.discard()
+            if facts.after not in pet.found.releases:
+                self.volume.take_away(facts.after, self._libs(facts.after))
+            self._failed("failed", error.message)
+            raise UpgradeError(
+                f"{error.message}. {standing(pet.container)}", hint=error.hint
             ) from None
 
     def prove(self, trees: Trees) -> None:

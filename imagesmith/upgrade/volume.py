@@ -11,7 +11,7 @@ import shlex
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -31,6 +31,7 @@ class VolumeState:
 
     `name`, `version`, `erts`, `digest` and `root` (where the volume is mounted) are the image's.
     `permanent` is the version confirmed last, `start` the one that the next start boots.
+    `lock` is what its owner wrote, None if nobody holds it; `events` the bytes of the history.
     `releases` maps each version on the volume to its release digest, or "". `tmpfs` is a folder
     where a secret may lie for a while, or "". `limit` is the container's memory limit, or 0.
     """
@@ -55,6 +56,7 @@ class VolumeState:
     releases: Mapping[str, str]
     tool: str
     aside: tuple[str, ...]
+    events: int
 
     @property
     def in_use(self) -> bool:
@@ -105,6 +107,7 @@ def read_volume(container: Container) -> VolumeState:
         },
         tool="mix" if f"mix.{start}" in found else "relx",
         aside=tuple(value for key, _, value in lines if key == "aside"),
+        events=_number(found, "events"),
     )
 
 
@@ -138,14 +141,14 @@ class Volume:
         return f"{self.root}/.imagesmith"
 
     @contextmanager
-    def locked(self, held: str | None, *, force: bool) -> Iterator[None]:
-        """Hold the lock; `held` is what the owner of it wrote, if there is one.
+    def locked(self, found: VolumeState, *, force: bool) -> Iterator[None]:
+        """Hold the lock, and be sure that `found` is still true.
 
         It is taken over from an owner that has gone: from this machine's, whose process is no
         more; from another machine's with `force`. Raises UpgradeError.
         """
-        if held is not None:
-            self._refuse_live(held, force=force)
+        if found.lock is not None:
+            self._refuse_live(found.lock, force=force)
             self.sh(f"rm -rf {self.marks}/lock")
         owner = json.dumps(
             {
@@ -157,7 +160,8 @@ class Volume:
             }
         )
         done = self.sh(
-            f"cd {self.marks} && mkdir lock && printf '%s\\n' {shlex.quote(owner)} >lock/owner"
+            f"cd {self.marks} && mkdir lock && printf '%s\\n' {shlex.quote(owner)} "
+            ">lock/owner && { wc -c <history || echo 0; } 2>/dev/null"
         )
         if done.code != 0:
             raise UpgradeError(
@@ -165,6 +169,12 @@ class Volume:
                 hint="`imagesmith status` shows what it does.",
             )
         try:
+            if _number({"events": done.text}, "events") != found.events:
+                raise UpgradeError(
+                    f"{self.container.name}: another upgrade has just ended; nothing was changed",
+                    hint="`imagesmith status` shows what it did.",
+                )
+            self.heal()
             yield
         finally:
             self.sh(f"rm -rf {self.marks}/lock")
@@ -234,30 +244,33 @@ class Volume:
         finally:
             self.sh(f"rm -rf {folder}")
 
-    def keep_pristine(self, version: str) -> None:
-        """Have a copy of the configuration as it was shipped, from which it is resolved.
-
-        A link is what a run that was killed has left: then the copy is there, and is put back.
-        """
-        folder = f"{self.root}/releases/{version}"
-        self.must(
-            f"cd {folder} && if [ -L sys.config ] || [ ! -e sys.config ]; then {PUT_BACK}; "
-            f"elif [ -e sys.config.pristine ]; then :; else cp sys.config .new && mv .new "
-            "sys.config.pristine; fi",
-            f"has no configuration of {version}",
+    def heal(self) -> None:
+        """Put back the configuration that a run which was killed has left as a link."""
+        self.sh(
+            f"cd {self.root}/releases && for kept in */sys.config.pristine; do "
+            '[ ! -f "$kept" ] || mv -f "$kept" "${kept%.pristine}"; done'
         )
 
     def link_config(self, version: str, secrets: Secrets) -> None:
         """Let release_handler find the resolved configuration where it looks for it."""
         self.must(
-            f"cd {self.root}/releases/{version} && ln -s {secrets.config(version)} .link && "
+            f"cd {self.root}/releases/{version} && cp sys.config .kept && "
+            f"mv -f .kept sys.config.pristine && ln -s {secrets.config(version)} .link && "
             "mv -f .link sys.config",
             "cannot be written",
         )
 
     def put_back(self, version: str) -> None:
         """The configuration as it was shipped, which every later start resolves anew."""
-        self.sh(f"cd {self.root}/releases/{version} && {PUT_BACK}")
+        self.sh(
+            f"cd {self.root}/releases/{version} && [ ! -f sys.config.pristine ] || "
+            "mv -f sys.config.pristine sys.config"
+        )
+
+    def take_away(self, version: str, libs: Sequence[str]) -> None:
+        """Remove what was brought, and is not in use."""
+        places = [f"releases/{version}", *(f"lib/{lib}" for lib in libs)]
+        self.sh(f"cd {self.root} && rm -rf {' '.join(map(shlex.quote, places))} && sync")
 
     def record(self, action: str, before: str, after: str, result: str, detail: str) -> None:
         """Add a line to the history."""
@@ -283,9 +296,6 @@ class Volume:
         done = self.sh(script)
         if done.code != 0:
             raise UpgradeError(f"{self.container.name}: {self.root} {wrong}: {_last(done.said)}")
-
-
-PUT_BACK = "cp sys.config.pristine .new && mv -f .new sys.config"
 
 
 def who() -> str:

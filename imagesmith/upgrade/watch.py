@@ -98,5 +98,5 @@ def _asked(pet: Pet, probe: Probe) -> list[str]:
         case _:
             port, request = probe.tcp, []
     answered = pet.node.ask("probe", {"port": port, "request": [item.encode() for item in request]})
-    words = string(answered)
+    words = string(answered).strip()
     return [] if words == "ok" else [f"port {port}: {words}"]

@@ -5,7 +5,7 @@
 %% boots with config_provider_init's own boot/1; each is asked here the same way. The answer holds
 %% secrets, so it is never printed: it goes to a file that none but this user reads.
 #{root := Root, version := Version, to := To} = Args,
-From = filename:join([Root, "releases", Version, "sys.config.pristine"]),
+From = filename:join([Root, "releases", Version, "sys.config"]),
 {ok, [Base]} = file:consult(From),
 Init = proplists:get_value(config_provider_init, proplists:get_value(elixir, Base, [])),
 Resolved =
