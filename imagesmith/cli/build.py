@@ -167,6 +167,7 @@ def build(
     from imagesmith.layer.cache import Cache
     from imagesmith.layer.running import running
     from imagesmith.layer.store import Scratch
+    from imagesmith.oci.reference import Reference
 
     telling = Progress(progress)
     access = checked_access(secret or [], ssh)
@@ -251,7 +252,10 @@ def build(
             # The digest in a registry, if it went to one: that is where others find the image.
             at = outputs.index(RegistryOutput()) if pushes else 0
             image_digest = delivered[at].descriptor.digest
-            typer.echo(upgrade.write(bundle_place, images[0], image_digest, store, connect))
+            holders = [Reference.parse(name).repository for name in deliveries[0].tags if pushes]
+            typer.echo(
+                upgrade.write(bundle_place, images[0], image_digest, holders, store, connect)
+            )
     for pushed in {item.pushed for item in (*delivered, *cached) if item.pushed}:
         telling.note(f"pushed: {pushed}")
     first = delivered[: len(deliveries)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,13 @@ def bundle_place(text: str | None) -> BundlePlace:
         return BundlePlace(path, layout=True)
     if text.endswith(".tar") or ":" not in text.rpartition("/")[2]:
         return BundlePlace(Path(text))
-    Reference.parse(text)
+    try:
+        Reference.parse(text)
+    except UsageError:
+        raise UsageError(
+            f"--bundle {text}: this is no file, no oci:DIR and no image reference",
+            hint="Write FILE.tar, oci:DIR, or HOST/NAME:TAG in lower case.",
+        ) from None
     return BundlePlace(reference=text)
 
 
@@ -105,10 +111,14 @@ class UpgradeMaker:
         to: BundlePlace,
         image: Image,
         digest: str,
+        holders: Sequence[str],
         store: Store,
         connect: Callable[[], Registry],
     ) -> str:
-        """Make the bundle and put it there; returns what names it. `digest` names the image."""
+        """Make the bundle and put it there; returns what names it.
+
+        `digest` names the image, and `holders` are the repositories that have it by now.
+        """
         from imagesmith.upgrade.bundle import push_bundle, write_bundle
         from imagesmith.upgrade.make import bundle_of
 
@@ -120,7 +130,8 @@ class UpgradeMaker:
             f"{show_size(facts.size)} in {len(facts.files)} files"
         )
         if to.reference:
-            pushed = push_bundle(bundle, to.reference, connect())
+            layers = [replace(layer, holders=(*layer.holders, *holders)) for layer in bundle.layers]
+            pushed = push_bundle(replace(bundle, layers=tuple(layers)), to.reference, connect())
             self._telling.note(f"pushed: {pushed}")
             return f"{to.reference}@{digest}"
         path = to.path or Path(f"{facts.name}-{facts.before}-{facts.after}{SUFFIX}")
