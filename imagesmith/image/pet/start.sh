@@ -25,7 +25,10 @@ say() { echo "imagesmith: $*" >&2; }
 keep() { printf '%s\n' "$2" >"$1.new" && put "$1"; }
 
 # put FILE: FILE.new takes its place.
-put() { { sync "$1.new" || sync; } 2>/dev/null && mv -f "$1.new" "$1"; }
+put() { flush "$1.new" && mv -f "$1.new" "$1"; }
+
+# flush FILE, or flush -f FOLDER for all of its file system: onto the disk.
+flush() { sync "$@" 2>/dev/null || sync; }
 
 same() { [ -f "$2" ] && [ "$(cat "$1")" = "$(cat "$2")" ]; }
 
@@ -139,7 +142,7 @@ make() {
     for found in "$new"/*; do mv "$found" "$volume/"; done
     rmdir "$new"
     link
-    sync
+    flush -f "$volume"
     keep "$marks/permanent" "$version"
     keep "$marks/image" "$digest"
   ) && return 0
