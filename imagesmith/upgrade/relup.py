@@ -103,8 +103,15 @@ def _complete(instructions: Sequence[Term], of: Direction, *, down: bool) -> Ite
     first = [alone[module] for module in _early(alone, of, down=down)]
     last = [block for block in blocks if _removes(block)]
     middle = [block for block in blocks if block not in first and block not in last]
-    swap = [list(_swap(of))]
-    order = [*first, *middle, *swap, *last] if down else [*first, *swap, *middle, *last]
+    new = [protocol for protocol in of.differing if protocol in of.added]
+    differing = [protocol for protocol in of.differing if protocol not in of.added]
+    opening, closing = [*_open(of), *_loads(new)], [*_close(of), *_loads(differing)]
+    if not down:
+        order = [*first, opening, closing, *middle, *last]
+    elif new:  # the way down leads to callers of theirs
+        order = [opening, *first, *middle, closing, *last]
+    else:
+        order = [*first, *middle, opening, closing, *last]
     for block in order:
         yield from _softly(block)
 
@@ -119,7 +126,8 @@ def loaded(instruction: Term) -> str | None:
 
 def _blocks(instructions: Sequence[Term], of: Direction) -> Iterator[list[Term]]:
     """What has to stay together: from a process' suspension to its resumption, and from an
-    application's stop to its start or unloading. Protocols are left to the swap.
+    application's stop to its start or unloading. Protocols are left to the swap, but for those of
+    an application that is restarted.
 
     What is new or gone stands by itself, also where systools had it between a suspension and a
     resumption: nobody calls it before, or after.
@@ -129,9 +137,13 @@ def _blocks(instructions: Sequence[Term], of: Direction) -> Iterator[list[Term]]
     for instruction in instructions:
         module = loaded(instruction)
         stands_alone = module in of.added or _removes([instruction])
-        if waiting and stands_alone and not any(name.startswith(APPLICATION) for name in waiting):
+        stopped = any(name.startswith(APPLICATION) for name in waiting)
+        if module in of.protocols:
+            if stopped:  # it was removed with the application's other modules
+                block.append(_apply("code", "load_file", Atom(module or "")))
+        elif waiting and stands_alone and not stopped:
             yield [instruction]
-        elif module not in of.protocols:
+        else:
             block.append(instruction)
         match instruction:
             case (Atom() as tag, list(held)) if str(tag) in ("suspend", "stop"):
@@ -200,14 +212,20 @@ def _removes(block: Sequence[Term]) -> bool:
     return False
 
 
-def _swap(of: Direction) -> Iterator[Term]:
-    if of.path_from == of.path_to:
-        return
-    if of.path_to:
+def _open(of: Direction) -> Iterator[Term]:
+    """The target's consolidated protocols come into the code path, in front."""
+    if of.path_to and of.path_to != of.path_from:
         yield _apply("code", "add_patha", of.path_to)
-    if of.path_from:
+
+
+def _close(of: Direction) -> Iterator[Term]:
+    """The source's go out of it."""
+    if of.path_from and of.path_to != of.path_from:
         yield _apply("code", "del_path", of.path_from)
-    for protocol in of.differing:
+
+
+def _loads(protocols: Sequence[str]) -> Iterator[Term]:
+    for protocol in protocols:
         yield _apply("code", "soft_purge", Atom(protocol))
         yield _apply("code", "load_file", Atom(protocol))
 

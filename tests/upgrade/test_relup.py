@@ -152,6 +152,27 @@ def test_an_application_is_stopped_and_started_as_systools_has_it() -> None:
     assert completed([*goes, load("x")], of) == ["load x", *words, "unload app"]
 
 
+def test_a_restarted_application_has_its_protocols_back_in_consolidated_form() -> None:
+    def application(function: str) -> Term:
+        return (A("apply"), (A("application"), A(function), [A("app")]))
+
+    restart = [application("stop"), *remove("P"), *remove("m"), load("P"), load("m")]
+    made = completed([*restart, application("start")], direction(protocols="P"))
+    assert made == [
+        *(*SWAP[:2], "stop app", "remove P", "purge P", "remove m", "purge m"),
+        *("load_file P", "load m", "start app"),
+    ]
+
+
+def test_a_protocol_that_comes_back_on_the_way_down_comes_before_its_callers() -> None:
+    of = direction(added="Q", protocols="P Q", differing="P Q", paths=(NEW, OLD))
+    made = completed([load("Q"), load("caller")], of, down=True)
+    assert made == [
+        *(f"add_patha {OLD}", "soft_purge Q", "load_file Q", "load caller"),
+        *(f"del_path {NEW}", "soft_purge P", "load_file P"),
+    ]
+
+
 def test_without_consolidated_protocols_nothing_is_swapped() -> None:
     assert completed([load("m")], NOTHING) == ["load m"]
 
