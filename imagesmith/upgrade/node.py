@@ -24,7 +24,7 @@ from imagesmith.errors import TermError, UpgradeError
 
 __all__ = ["Node", "args", "atom", "string"]
 
-FOUND = re.compile(rb"imagesmith<([A-Za-z0-9+/=\s]*)>imagesmith")
+FOUND = re.compile(rb"imagesmith<([A-Za-z0-9+/=\s\"]*)>imagesmith")
 MAX_ARGUMENT = 120_000
 """Linux takes no longer argument of a program than 128 KiB (execve(2), MAX_ARG_STRLEN)."""
 NODE_SECONDS = 60.0
@@ -45,6 +45,7 @@ answer =
 IO.puts("imagesmith<" <> Base.encode64(:erlang.term_to_binary(answer)) <> ">imagesmith")
 """
 
+# What a release of relx's `eval` prints is its value: output goes to the node's own log.
 RELX = """
 {Script, Args} = erlang:binary_to_term(base64:decode("%s")),
 Answer =
@@ -55,10 +56,12 @@ Answer =
         {ok, Value}
     catch
         Kind:Reason ->
-            {raised, unicode:characters_to_binary(io_lib:format("~~tp:~~tp", [Kind, Reason]))}
+            {raised, unicode:characters_to_binary(io_lib:format("~tp:~tp", [Kind, Reason]))}
     end,
-io:format("imagesmith<~~s>imagesmith~~n", [base64:encode(erlang:term_to_binary(Answer))]), ok.
-""".replace("~~", "~")
+Told = binary_to_list(base64:encode(erlang:term_to_binary(Answer))),
+"""
+RELX_TOLD = """"imagesmith<" ++ Told ++ ">imagesmith"."""
+RELX_PRINTED = """io:put_chars(["imagesmith<", Told, ">imagesmith"])."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +76,17 @@ class Node:
         self, script: str, arguments: Mapping[str, Term], *, seconds: float = NODE_SECONDS
     ) -> Term:
         """The value of `erl/SCRIPT.erl` in the running node. Raises UpgradeError."""
-        verb = "rpc" if self.tool == "mix" else "eval"
         text = self._wrapped(script, arguments)
-        answer = self.container.run(f"bin/{self.name}", verb, text, seconds=seconds)
+        if self.tool == "mix":
+            answer = self.container.run(f"bin/{self.name}", "rpc", text, seconds=seconds)
+        else:
+            answer = self.container.run(
+                f"bin/{self.name}",
+                "eval",
+                f"{text}{RELX_TOLD}",
+                env={"RELX_RPC_TIMEOUT": f"{seconds:.0f}"},
+                seconds=seconds,
+            )
         return self._value(script, answer)
 
     def ask_new(
@@ -91,18 +102,17 @@ class Node:
                 f"bin/{self.name}", "eval", text, env={"RELEASE_VSN": version}
             )
         else:
-            answer = self._erl(text, version, root)
+            answer = self._erl(f"{text}{RELX_PRINTED}", version, root)
         return self._value(script, answer)
 
     def _erl(self, text: str, version: str, root: str) -> Answer:
         """relx's script has no `eval` in a VM of its own: the VM itself is started."""
-        boot = f"{root}/releases/{version}/start_clean"
         command = (
-            f'exec "$(echo {root}/erts-*)/bin/erl" -noinput -boot_var ERTS_LIB_DIR {root}/lib '
-            f'-boot {boot} -eval "$0" -s init stop'
+            'export ROOTDIR="$1" BINDIR="$(echo "$1"/erts-*/bin)" EMU=beam PROGNAME=erl && '
+            'exec "$BINDIR/erlexec" -noinput -boot "$1/releases/$2/start_clean" '
+            '-boot_var SYSTEM_LIB_DIR "$1/lib" -eval "$3" -s init stop'
         )
-        env = {"ROOTDIR": root, "ERL_ROOTDIR": root}
-        return self.container.run("sh", "-c", command, text, env=env)
+        return self.container.run("sh", "-c", command, "sh", root, version, text)
 
     def _wrapped(self, script: str, arguments: Mapping[str, Term]) -> str:
         source = files("imagesmith.upgrade").joinpath("erl", f"{script}.erl").read_bytes()
@@ -128,7 +138,7 @@ class Node:
                 "(RELEASE_DISTRIBUTION is not `none`) and the node's own cookie.",
             )
         try:
-            value = etf.decode(base64.b64decode(found[1]))
+            value = etf.decode(base64.b64decode(re.sub(rb'[\s"]', b"", found[1])))
         except (binascii.Error, TermError) as error:
             raise UpgradeError(f"{self.container.name}: {script}: {error}") from None
         match value:

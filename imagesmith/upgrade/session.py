@@ -212,7 +212,7 @@ class _Work:
             ) from None
 
     def _prepare(self, bundle: Bundle) -> None:
-        """Files, configuration, hooks; what was brought is taken away again if one of them fails."""
+        """Files, configuration, hooks; what was brought is taken away if one fails."""
         pet, facts = self.pet, self.facts
         try:
             self.volume.bring(volume_tar(bundle))

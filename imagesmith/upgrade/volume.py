@@ -247,25 +247,24 @@ class Volume:
     def heal(self) -> None:
         """Put back the configuration that a run which was killed has left as a link."""
         self.sh(
-            f"cd {self.root}/releases && for kept in */sys.config.pristine; do "
-            '[ ! -f "$kept" ] || mv -f "$kept" "${kept%.pristine}"; done'
+            f'cd {self.root}/releases && for folder in */; do (cd "$folder" && {PUT_BACK}); done'
         )
 
     def link_config(self, version: str, secrets: Secrets) -> None:
-        """Let release_handler find the resolved configuration where it looks for it."""
+        """Let release_handler find the resolved configuration where it looks for it.
+
+        relx has a sys.config.src beside it, and none of its own.
+        """
         self.must(
-            f"cd {self.root}/releases/{version} && cp sys.config .kept && "
-            f"mv -f .kept sys.config.pristine && ln -s {secrets.config(version)} .link && "
-            "mv -f .link sys.config",
+            f"cd {self.root}/releases/{version} && if [ -f sys.config ]; then "
+            "cp sys.config .kept && mv -f .kept sys.config.pristine; fi && "
+            f"ln -s {secrets.config(version)} .link && mv -f .link sys.config",
             "cannot be written",
         )
 
     def put_back(self, version: str) -> None:
         """The configuration as it was shipped, which every later start resolves anew."""
-        self.sh(
-            f"cd {self.root}/releases/{version} && [ ! -f sys.config.pristine ] || "
-            "mv -f sys.config.pristine sys.config"
-        )
+        self.sh(f"cd {self.root}/releases/{version} && {PUT_BACK}")
 
     def take_away(self, version: str, libs: Sequence[str]) -> None:
         """Remove what was brought, and is not in use."""
@@ -296,6 +295,12 @@ class Volume:
         done = self.sh(script)
         if done.code != 0:
             raise UpgradeError(f"{self.container.name}: {self.root} {wrong}: {_last(done.said)}")
+
+
+PUT_BACK = (
+    "rm -f .link .kept; if [ -f sys.config.pristine ]; then mv -f sys.config.pristine sys.config; "
+    "elif [ -L sys.config ]; then rm sys.config; fi"
+)
 
 
 def who() -> str:
