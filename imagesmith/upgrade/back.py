@@ -97,7 +97,8 @@ def rollback(container: Container, *, drain: float, force: bool, tell: Tell) -> 
         try:
             resolve(pet, secrets, [before, after])
             installed: Installed | None = go_down(way, _libs(pet, before, after), drain, tell)
-        except UpgradeError as error:
+        except (UpgradeError, DockerError) as error:
+            wait_for_node(pet)  # a code_change that fails has ended the VM
             if not force:
                 volume.record("rollback", before, after, "failed", error.message)
                 raise UpgradeError(

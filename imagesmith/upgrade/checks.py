@@ -20,6 +20,7 @@ __all__ = [
     "check_pet",
     "check_relup",
     "check_upgrade",
+    "old_processes",
     "touched",
 ]
 
@@ -188,7 +189,7 @@ def check_old_processes(
     """
     deadline = time.monotonic() + drain
     told = False
-    while processes := _old_processes(node, modules):
+    while processes := old_processes(node, modules):
         if time.monotonic() >= deadline:
             shown = [str(process) for process in processes[:SHOWN]]
             if len(processes) > SHOWN:
@@ -206,7 +207,8 @@ def check_old_processes(
         time.sleep(ASK_AGAIN_SECONDS)
 
 
-def _old_processes(node: Node, modules: list[str]) -> list[OldProcess]:
+def old_processes(node: Node, modules: list[str]) -> list[OldProcess]:
+    """The processes that run old code of one of the modules, each once. Raises UpgradeError."""
     answer = node.ask("old", {"modules": [Atom(module) for module in modules]})
     found: dict[tuple[str, str], OldProcess] = {}
     for item in answer if isinstance(answer, list) else []:

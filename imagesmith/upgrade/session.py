@@ -20,6 +20,7 @@ from imagesmith.upgrade.checks import (
     check_pet,
     check_relup,
     check_upgrade,
+    old_processes,
     touched,
 )
 from imagesmith.upgrade.facts import Facts
@@ -238,11 +239,22 @@ class _Work:
             wrong = verify(pet, self.secrets, facts.after, self._libs(facts.after))
             if not wrong:
                 self.tell("environment, modules and protocols are those of the new version")
+                self._tell_of_old_code()
                 wrong = watch(pet, trees, self.options.probe, self.options.watch, self.tell)
         except (UpgradeError, DockerError) as error:
             wrong = [error.message]
         if wrong:
             self._go_back(wrong)
+
+    def _tell_of_old_code(self) -> None:
+        """Idle processes keep the old version's code until they are called again."""
+        kept = old_processes(self.pet.node, touched(self.relup.down))
+        if kept:
+            self.tell(
+                f"{len(kept)} processes still run {self.facts.before}'s code, until they are "
+                f"called; a way back before that wants a restart: {kept[0].pid} {kept[0].name} "
+                f"in {kept[0].function}"
+            )
 
     def _libs(self, version: str) -> list[str]:
         """The folders of the changed applications as a version has them."""

@@ -5,6 +5,7 @@ Everything runs as the container's own user, who owns the volume; no file is roo
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import shlex
@@ -304,8 +305,12 @@ PUT_BACK = (
 
 
 def who() -> str:
-    """Who upgrades, as the history has it."""
-    return os.environ.get("IMAGESMITH_USER") or os.environ.get("USER") or f"uid {os.getuid()}"
+    """Who upgrades, and from where, as the history has it."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a number without a name (Python 3.13: OSError)
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
 
 
 def now() -> str:

@@ -13,10 +13,24 @@ Expected = fun(App) ->
     Given = proplists:get_value(App, Config, []),
     Given ++ [{K, V} || {K, V} <- Own, not lists:keymember(K, 1, Given)]
 end,
+%% `-App Key Value` on the command line goes before every configuration (OTP: application(3)).
+Named = fun Named(Words) ->
+    case Words of
+        [Key, _ | Rest] -> [Key | Named(Rest)];
+        _ -> []
+    end
+end,
+CommandLine = fun(App) ->
+    case init:get_argument(App) of
+        {ok, Given} -> lists:append([Named(Words) || Words <- Given]);
+        error -> []
+    end
+end,
 Environment = [
     {environment, {App, K}}
  || App <- Loaded,
     {K, V} <- Expected(App),
+    not lists:member(atom_to_list(K), CommandLine(App)),
     application:get_env(App, K) =/= {ok, V}
 ],
 Versions = [
