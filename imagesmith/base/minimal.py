@@ -25,20 +25,22 @@ __all__ = ["plan_minimal", "warnings"]
 
 BUSYBOX = "/bin/busybox"
 TOOLS = tuple(
-    "[ ash awk base64 basename cat chgrp chmod chown clear cp cut date dd df diff dirname du echo "
-    "env expr false find free grep gunzip gzip head hexdump hostname id install ip kill less ln "
-    "ls md5sum mkdir mkfifo mktemp more mv nc netstat nproc nslookup od paste pgrep ping pkill "
+    "[ ash awk base64 basename cat chgrp chmod chown clear cmp cp cut date dd df diff dirname du "
+    "echo env expr false find free grep gunzip gzip head hexdump hostname id install ip kill less "
+    "ln ls md5sum mkdir mkfifo mktemp more mv nc netstat nproc nslookup od paste pgrep ping pkill "
     "printenv printf ps pwd readlink realpath rm rmdir sed seq sh sha256sum sleep sort split stat "
-    "stty tail tar tee test timeout top touch tr true tty uname uniq unzip uptime vi wc wget which "
-    "whoami xargs yes".split()
+    "stty sync tail tar tee test timeout top touch tr true tty uname uniq unzip uptime vi wc wget "
+    "which whoami xargs yes".split()
 )
 """The commands of busybox that an image offers."""
 
 NEEDED_TOOLS = tuple(
-    "sh awk basename cat cut dd dirname env grep hostname id ln ls mkdir mktemp mv od printf ps "
-    "readlink rm sed sleep sort tail tr".split()
+    "sh awk basename cat chmod cp cut date dd df dirname du env grep hostname id ln ls mkdir "
+    "mktemp mv od printf ps readlink rm rmdir sed sleep sort sync tail tar tr".split()
 )
-"""The commands that the scripts of mix, relx and ERTS call, where there is no busybox."""
+"""The commands that the scripts of mix, relx, ERTS and of a pet call, where busybox has them not.
+
+A pet's are in every image, so that the two lives of a release have the same base."""
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 CERTIFICATES_MAKER = "/usr/sbin/update-ca-certificates"

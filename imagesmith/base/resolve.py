@@ -48,12 +48,14 @@ def resolve_base(
     fetch: Fetch | None = None,
     erlang: SystemErlang | None = None,
     cache: Path | None = None,
+    pet: bool = False,
 ) -> Base:
     """The base for a release whose files are `members`, under the folder `root`.
 
     `fetch` serves the forms that need BuildKit; `erlang` is what a release without ERTS wants of
-    its base; `cache` is the folder where what was found out is kept. Raises BaseError if the base
-    cannot carry the release, UsageError for a form that there is no way to get.
+    its base; `cache` is the folder where what was found out is kept; `pet` is whether the image
+    takes upgrades. Raises BaseError if the base cannot carry the release, UsageError for a form
+    that there is no way to get.
     """
     memo = Memo(cache)
     release = _Release(find_programs(members, root), erlang, memo)
@@ -71,13 +73,17 @@ def resolve_base(
     asked: list[Json] = ["check", release.programs.key, _diff_ids(base), base.env.get("PATH")]
     if erlang:
         asked += [erlang.erts_version, list(map(list, erlang.applications))]
+    if pet:
+        asked.append("pet")
     if memo.recall(*asked) is None:
-        check_base(base, release.binaries, erlang=erlang)
+        check_base(base, release.binaries, erlang=erlang, pet=pet)
         memo.keep({}, *asked)
     return base
 
 
-def check_base(base: Base, binaries: Binaries, *, erlang: SystemErlang | None = None) -> None:
+def check_base(
+    base: Base, binaries: Binaries, *, erlang: SystemErlang | None = None, pet: bool = False
+) -> None:
     """Raise BaseError with everything that keeps the release from running on an image."""
     from imagesmith.base.check import check
     from imagesmith.base.finding import refuse
@@ -85,7 +91,7 @@ def check_base(base: Base, binaries: Binaries, *, erlang: SystemErlang | None = 
 
     name = f"base {base.description}"
     with ImageRoot(base.layers, name) as root:
-        findings = check(root, binaries, path=base.env.get("PATH", PATH), erlang=erlang)
+        findings = check(root, binaries, path=base.env.get("PATH", PATH), erlang=erlang, pet=pet)
     refuse(findings, f"the {name}")
 
 

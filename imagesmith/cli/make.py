@@ -98,6 +98,7 @@ class Maker:
             fetch=self.fetch,
             erlang=None if release.has_erts else erlang,
             cache=self.cache,
+            pet=self.pet,
         )
 
     def _layers(

@@ -8,7 +8,7 @@ import pytest
 from imagesmith.base.advice import PACKAGES, SYSTEMS, Adviser, highest, version_of
 from imagesmith.base.base import Base
 from imagesmith.base.binaries import Binaries
-from imagesmith.base.check import TOOLS, SystemErlang, check
+from imagesmith.base.check import PET_TOOLS, TOOLS, SystemErlang, check
 from imagesmith.base.finding import Finding
 from imagesmith.base.loader import Loader
 from imagesmith.base.resolve import check_base, resolve_base
@@ -186,6 +186,15 @@ def test_a_base_without_a_shell_is_told_once_and_without_a_tool_by_its_name(
     assert finding.needs == "a shell at /bin/sh"
     assert "distroless" in finding.advice
     assert "`base: minimal`" in finding.advice
+
+
+def test_a_pet_wants_what_its_entrypoint_and_upgrades_call_besides(base: Path) -> None:
+    assert check(FolderRoot(base), Binaries(AMD64)) == []
+    wanted = [finding.needs for finding in check(FolderRoot(base), Binaries(AMD64), pet=True)]
+    assert wanted == [f"the command {tool}" for tool in PET_TOOLS]
+    for tool in PET_TOOLS:
+        (base / "bin" / tool).write_text("#!")
+    assert check(FolderRoot(base), Binaries(AMD64), pet=True) == []
 
 
 def test_a_start_script_for_bash_needs_bash(base: Path, tmp_path: Path) -> None:
