@@ -27,6 +27,11 @@ from imagesmith.recipe import Recipe
 __all__ = ["is_script", "keys_digest", "pet_image", "plan_pet", "release_digest"]
 
 START = f"/{ROOT}/pet/start"
+TAKEN = {
+    f"/{ROOT}": "the release lies there",
+    "/tmp": "what is there is gone at the next start",  # noqa: S108
+}
+"""Where no volume can be mounted, and why."""
 
 
 def plan_pet(release: Release, recipe: Recipe, cattle: Sequence[LayerPlan]) -> LayerPlan:
@@ -85,8 +90,12 @@ def _check(release: Release, recipe: Recipe) -> None:
             hint="Write `include_erts: true` into mix.exs or rebar.config, or build "
             "`--mode cattle`.",
         )
-    if any(character in recipe.pet.volume for character in " '\"\\$`\n"):
-        raise UsageError(f"pet.volume: {recipe.pet.volume}: only plain characters will do here")
+    taken = next((path for path in TAKEN if f"{recipe.pet.volume}/".startswith(f"{path}/")), None)
+    if taken:
+        raise UsageError(
+            f"pet.volume: {recipe.pet.volume}: {taken} is taken: {TAKEN[taken]}",
+            hint="Give the volume a folder of its own: `pet: {volume: /upgrades}`.",
+        )
 
 
 def is_script(member: Member) -> bool:
