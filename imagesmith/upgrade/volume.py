@@ -258,7 +258,7 @@ class Volume:
         """
         self.must(
             f"cd {self.root}/releases/{version} && if [ -f sys.config ]; then "
-            "cp sys.config .kept && mv -f .kept sys.config.pristine; fi && "
+            "cp -p sys.config .kept && mv -f .kept sys.config.pristine; fi && "
             f"ln -s {secrets.config(version)} .link && mv -f .link sys.config",
             "cannot be written",
         )
