@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,17 +30,20 @@ class Request:
 
 @dataclass(slots=True)
 class Connections:
-    """Requests to one port: on connections that are kept, or each on one of its own."""
+    """Requests to one port: on connections that are kept, or each on one of its own.
+
+    The one that has rested longest is taken first, since the shop closes what rests for a minute.
+    """
 
     port: int
-    _kept: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
+    _kept: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=deque)
 
     async def get(self, path: str, *, keep: bool) -> tuple[Answer, str | None]:
         """The answer and, where there is none, why; there is no second try."""
         try:
             async with asyncio.timeout(PATIENCE):
                 reader, writer = (
-                    self._kept.pop()
+                    self._kept.popleft()
                     if keep and self._kept
                     else await asyncio.open_connection("127.0.0.1", self.port)
                 )

@@ -17,12 +17,11 @@ __all__ = ["VOLUME", "ShopNode", "Snapshot", "shop_node", "volume"]
 VOLUME = "/upgrades"
 LOG = f"{VOLUME}/.imagesmith/history"
 
-# Elixir, evaluated in the node. Old code is told by a mark: what a refused purge would leave.
 MODULES = """
 for {module, _} <- :code.all_loaded(), module != :erl_eval do
-  {inspect(module), Base.encode16(module.module_info(:md5)), :erlang.check_old_code(module)}
+  old = if :erlang.check_old_code(module), do: "+old", else: ""
+  [inspect(module), " ", Base.encode16(module.module_info(:md5)), old, "\\n"]
 end
-|> Enum.map(fn {module, md5, old} -> [module, " ", md5, if(old, do: " old", else: ""), "\\n"] end)
 |> IO.puts()
 """
 ENVIRONMENT = """
