@@ -106,7 +106,7 @@ def test_a_damaged_base_is_found_whole(cache: Cache) -> None:
     assert not base.exists()
 
 
-@pytest.mark.parametrize("data", [b"no gzip", b"", gzip.compress(b"x")[:-3]])
+@pytest.mark.parametrize("data", [b"no gzip", b"", gzip.compress(b"x", mtime=0)[:-3]])
 def test_a_blob_that_cannot_be_unpacked_has_no_diff_id(data: bytes) -> None:
     found = plain_digest(io.BytesIO(data), MediaType.LAYER_GZIP)
     assert found == (None if data else digest_of(b""))
