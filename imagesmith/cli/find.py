@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from imagesmith.errors import UsageError
 
 if TYPE_CHECKING:
+    from imagesmith.docker.access import Access
     from imagesmith.docker.buildx import Tell
-    from imagesmith.docker.source import Access
     from imagesmith.recipe import Recipe, Source
 
 __all__ = ["Found", "find_recipe", "find_releases", "release_count"]

@@ -32,7 +32,7 @@ def inspect(
     """
     from imagesmith.cli.find import find_recipe, find_releases
     from imagesmith.cli.make import read
-    from imagesmith.docker.source import NO_ACCESS
+    from imagesmith.docker.access import NO_ACCESS
 
     recipe = find_recipe(release)
     with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
