@@ -2,7 +2,7 @@
 # make test      everything that CI runs; sets up what it needs, Docker included
 # make unit      the tests that need neither Elixir nor Docker
 # make check     formatting, lint, types, the order of the rooms
-# make bench     the figures that README.md quotes
+# make bench     the figures that README.md quotes, and times beside those of Dockerfiles
 
 PYTHON := .venv/bin/python
 PATH := $(CURDIR)/.venv/bin:$(PATH)
