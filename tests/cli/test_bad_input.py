@@ -168,15 +168,26 @@ def test_a_recipe_tells_all_its_mistakes(smith: Smith, here: Path) -> None:
     assert len(lines) >= 3
 
 
-@pytest.mark.parametrize("base", ["debian:12", "{dockerfile: D}", "{minimal: {sysroot: debian}}"])
-def test_a_base_that_needs_buildkit_is_said(
-    smith: Smith, here: Path, release: Path, base: str
-) -> None:
+def test_a_base_that_needs_buildkit_is_said(smith: Smith, here: Path, release: Path) -> None:
     (here / "D").write_text("FROM scratch\n")
-    (here / "r.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\nbase: {base}\n")
+    recipe = f"version: 1\nrelease: {{path: {release}}}\nbase: {{dockerfile: D}}\n"
+    (here / "r.yml").write_text(recipe)
     done = smith("build", "r.yml")
     assert done.code == 1
     assert "needs BuildKit, but no Docker with buildx answers" in done.stderr
+
+
+@pytest.mark.parametrize("base", ["{0}/base:1", "{{minimal: {{sysroot: '{0}/base:1'}}}}"])
+def test_without_a_docker_a_base_is_asked_of_its_registry(
+    smith: Smith, here: Path, release: Path, base: str
+) -> None:
+    nowhere = "127.0.0.1:1"  # tcpmux: nothing listens there
+    (here / "r.yml").write_text(
+        f"version: 1\nrelease: {{path: {release}}}\nbase: {base.format(nowhere)}\n"
+    )
+    done = smith("build", "r.yml")
+    assert done.code == 1
+    assert nowhere in done.stderr
 
 
 def test_a_command_that_the_release_does_not_know(smith: Smith, here: Path, release: Path) -> None:
