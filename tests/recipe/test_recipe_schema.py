@@ -114,4 +114,6 @@ def test_importing_the_recipe_brings_nothing_heavy_but_pydantic_and_yaml() -> No
     ).stdout.split()
     ours = {name for name in modules if name.startswith("imagesmith.")}
     assert all(name.startswith(("imagesmith.recipe", "imagesmith.errors")) for name in ours)
-    assert not {"typer", "rich", "docker", "python_on_whales", "requests", "difflib"} & set(modules)
+    assert not {"argparse", "rich", "docker", "python_on_whales", "requests", "difflib"} & set(
+        modules
+    )
