@@ -245,7 +245,8 @@ class Host:
                     trouble = trouble or describe(error)
             if failures < tries:
                 self.wait(failures, wanted)
-        raise Interrupted(f"{self.name}: GET /v2/: {trouble}, {tries} times")
+        often = f", {tries} times" if tries > 1 else ""
+        raise Interrupted(f"{self.name}: GET /v2/: {trouble}{often}")
 
     def _schemes(self) -> tuple[str, ...]:
         """On the loopback nobody listens, and most registries there speak plain http."""
