@@ -25,7 +25,8 @@ def find_recipe(given: Path | None) -> Recipe:
 
     Raises RecipeError for a recipe with mistakes, UsageError if there is nothing to build.
     """
-    from imagesmith.recipe import default, load
+    from imagesmith.recipe import default
+    from imagesmith.recipe.load import load
 
     if given is not None:
         archive = given.name.endswith(".tar.gz")
