@@ -10,29 +10,42 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["Disk"]
+from imagesmith.oci.spec import Json, object_of
+
+__all__ = ["Disk", "is_unchanged"]
 
 
 class Disk:
-    """Paths count from the recipe's `folder`, which is absolute.
-
-    `paths` are the answers to `find`, `kinds` those to `kind`.
-    """
+    """Paths count from the recipe's `folder`, which is absolute."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.paths: dict[str, str] = {}
-        self.kinds: dict[str, str | None] = {}
+        self._paths: dict[str, str] = {}
+        self._kinds: dict[str, str | None] = {}
 
     def find(self, text: str) -> Path:
         """The path that a text leads to, without links; there need be nothing."""
-        self.paths[text] = found = os.path.realpath(self._folder / text)
+        self._paths[text] = found = os.path.realpath(self._folder / text)
         return Path(found)
 
     def kind(self, path: Path) -> str | None:
         """Tell whether a path is a `folder` or a `file`; None for nothing that could be used."""
-        self.kinds[str(path)] = found = _kind(path)
+        self._kinds[str(path)] = found = _kind(path)
         return found
+
+    def seen(self) -> dict[str, Json]:
+        """What `is_unchanged` takes: everything that was asked, and the answers."""
+        return {"paths": dict(self._paths), "kinds": dict(self._kinds)}
+
+
+def is_unchanged(folder: Path, seen: Json) -> bool:
+    """Whether the disk answers still what it did to the recipe of a folder."""
+    answered, disk = object_of(seen, "memo"), Disk(folder)
+    for text in object_of(answered["paths"], "memo"):
+        disk.find(text)
+    for path in object_of(answered["kinds"], "memo"):
+        disk.kind(Path(path))
+    return disk.seen() == answered
 
 
 def _kind(path: Path) -> str | None:
