@@ -14,6 +14,6 @@ def schema() -> None:
 
     Example: imagesmith schema > recipe.schema.json
     """
-    from imagesmith.recipe import schema as recipe_schema
+    from imagesmith.recipe.schema import schema as recipe_schema
 
     typer.echo(json.dumps(recipe_schema(), indent=2))
