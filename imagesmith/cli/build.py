@@ -168,7 +168,8 @@ def build(
         )
     telling = Progress(progress)
     access = checked_access(secret or [], ssh)
-    wanted = find_recipe(recipe)
+    folder = cache_folder(cache_dir)
+    wanted = find_recipe(recipe, folder)
     count = release_count(wanted, release or [])
     tags = checked_tags(tag or [], count)
     lenders = [cache_reference("--cache-from", text) for text in cache_from or []]
@@ -189,7 +190,6 @@ def build(
     connect = connector([*tags, *kept_at], insecure_registry or [])
     delivering, why = choose_engine(engine, outputs, telling.log, connect)
     telling.note(f"{delivering.name} engine: {why}")
-    folder = cache_folder(cache_dir)
     if folder is None:
         telling.note("no home folder to keep layers in; --cache-dir names another place")
     with ExitStack() as held:

@@ -13,6 +13,6 @@ def schema() -> None:
     Examples:
       imagesmith schema > recipe.schema.json
     """
-    from imagesmith.recipe import schema as recipe_schema
+    from imagesmith.recipe.schema import schema as recipe_schema
 
     print(json.dumps(recipe_schema(), indent=2))

@@ -1,4 +1,4 @@
-"""What a cache holds: layers, each a blob and the entries that lead to it, and exported bases."""
+"""What a cache holds: layers, each a blob and the entries that lead to it, bases and recipes."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ __all__ = [
 
 BASES = "bases"
 """The folder of exported bases, an OCI layout each (`base.export`)."""
+RECIPES = "recipes"
+"""The folder of recipes that were found valid (`recipe.load`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def contents(cache: Path) -> list[Item]:
         if digest not in by_digest:
             items.append(_item("blob", digest[:19], digest, (path,)))
     items += [_item("exported base", root.name, "", (root,)) for root in in_folder(cache / BASES)]
+    items += [_item("recipe", path.name[:12], "", (path,)) for path in in_folder(cache / RECIPES)]
     return sorted(filter(None, items), key=lambda item: (item.used, item.name))
 
 

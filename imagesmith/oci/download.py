@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagesmith.errors import RegistryError
-from imagesmith.oci.host import Call, Host
+from imagesmith.oci.call import Call
+from imagesmith.oci.host import Host
 from imagesmith.oci.trouble import BROKEN, describe
 
 if TYPE_CHECKING:

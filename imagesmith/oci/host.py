@@ -7,15 +7,15 @@ import ipaddress
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
 from imagesmith.errors import RegistryError
-from imagesmith.oci.authorization import Authorization, Scopes, TokenRequest
+from imagesmith.oci.authorization import Authorization, TokenRequest
+from imagesmith.oci.call import Answer, Call
 from imagesmith.oci.connection import make_session
 from imagesmith.oci.credentials import HUB, Credentials
 from imagesmith.oci.patience import Patience
@@ -25,16 +25,7 @@ from imagesmith.oci.trouble import BROKEN, describe, retry_after, words_of
 if TYPE_CHECKING:
     from requests import Response
 
-__all__ = [
-    "BROKEN",
-    "MAX_ANSWER_BYTES",
-    "Answer",
-    "Body",
-    "Call",
-    "Host",
-    "Interrupted",
-    "describe",
-]
+__all__ = ["BROKEN", "MAX_ANSWER_BYTES", "Host", "Interrupted", "describe"]
 
 HUB_HOST = "registry-1.docker.io"
 MAX_ANSWER_BYTES = 4 << 20
@@ -44,55 +35,11 @@ REDIRECTS = (301, 302, 303, 307, 308)
 AGAIN = (408, 425, 429)
 """What may go well a little later, as every 5xx may (RFC 9110, 9.2; RFC 6585)."""
 
-Headers = Mapping[str, str]
 _T = TypeVar("_T")
-
-
-class Body(Protocol):
-    """A body that is streamed, and can be sent but once."""
-
-    def __len__(self) -> int:
-        """Its size in bytes."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Its bytes; here so that requests takes it for a stream."""
-
-    def read(self, size: int, /) -> bytes:
-        """At most so many of its bytes; none at its end."""
 
 
 class Interrupted(RegistryError):
     """A registry that went away, or could not just now: asked again later it might."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request. `url` may be relative to the registry's; `what` names it to the user.
-
-    Statuses in `ok` are answers, all others are errors. A call that is made `once` is not
-    repeated after a failure that its caller knows more about.
-    """
-
-    method: str
-    url: str
-    what: str
-    scopes: Scopes = ()
-    headers: Headers = field(default_factory=dict)
-    query: Sequence[tuple[str, str]] = ()
-    body: bytes | Body = b""
-    ok: Collection[int] = (200,)
-    once: bool = False
-    authorization: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer, read whole; header names in any case. `url` is what it came from."""
-
-    status: int
-    headers: Headers
-    body: bytes
-    url: str
 
 
 class Host:
@@ -245,7 +192,8 @@ class Host:
                     trouble = trouble or describe(error)
             if failures < tries:
                 self.wait(failures, wanted)
-        raise Interrupted(f"{self.name}: GET /v2/: {trouble}, {tries} times")
+        often = f", {tries} times" if tries > 1 else ""
+        raise Interrupted(f"{self.name}: GET /v2/: {trouble}{often}")
 
     def _schemes(self) -> tuple[str, ...]:
         """On the loopback nobody listens, and most registries there speak plain http."""

@@ -30,7 +30,7 @@ def describe(error: Exception) -> str:
             break
         cause = below
     if isinstance(cause, urllib3.exceptions.NewConnectionError):
-        return str(cause).rpartition("] ")[2]  # the system's words, behind its number
+        return str(cause).rpartition("] ")[2].rstrip(")")  # the system's words, behind its number
     if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
         return "it could not be reached"
     if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):

@@ -168,26 +168,40 @@ def test_a_recipe_tells_all_its_mistakes(smith: Smith, here: Path) -> None:
     assert len(lines) >= 3
 
 
-def test_a_base_that_needs_buildkit_is_said(smith: Smith, here: Path, release: Path) -> None:
-    (here / "D").write_text("FROM scratch\n")
-    recipe = f"version: 1\nrelease: {{path: {release}}}\nbase: {{dockerfile: D}}\n"
-    (here / "r.yml").write_text(recipe)
-    done = smith("build", "r.yml")
-    assert done.code == 1
-    assert "needs BuildKit, but no Docker with buildx answers" in done.stderr
-
-
-@pytest.mark.parametrize("base", ["{0}/base:1", "{{minimal: {{sysroot: '{0}/base:1'}}}}"])
-def test_without_a_docker_a_base_is_asked_of_its_registry(
-    smith: Smith, here: Path, release: Path, base: str
+# Of a reference, BuildKit is needed only if it is asked for: else its registry is.
+@pytest.mark.parametrize(
+    ("base", "engine"),
+    [
+        ("{dockerfile: D}", "auto"),
+        ("{dockerfile: D}", "embedded"),
+        ("127.0.0.1:1/debian:12", "buildkit"),
+        ("{minimal: {sysroot: debian}}", "buildkit"),
+    ],
+)
+def test_a_base_that_needs_buildkit_is_said(
+    smith: Smith, here: Path, release: Path, base: str, engine: str
 ) -> None:
-    nowhere = "127.0.0.1:1"  # tcpmux: nothing listens there
-    (here / "r.yml").write_text(
-        f"version: 1\nrelease: {{path: {release}}}\nbase: {base.format(nowhere)}\n"
-    )
-    done = smith("build", "r.yml")
+    (here / "D").write_text("FROM scratch\n")
+    (here / "r.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\nbase: {base}\n")
+    done = smith("build", "r.yml", "--engine", engine)
     assert done.code == 1
-    assert nowhere in done.stderr
+    wanted = (
+        "--engine buildkit: no Docker" if engine == "buildkit" else "needs BuildKit, but no Docker"
+    )
+    assert f"{wanted} with buildx answers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "base"), [("auto", "{}"), ("embedded", "{{minimal: {{sysroot: {}}}}}")]
+)
+def test_a_base_whose_registry_does_not_answer_is_said(
+    smith: Smith, here: Path, release: Path, engine: str, base: str
+) -> None:
+    form = base.format("127.0.0.1:1/debian:12")
+    (here / "r.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\nbase: {form}\n")
+    done = smith("build", "r.yml", "--engine", engine)
+    assert done.code == 1
+    assert "imagesmith: 127.0.0.1:1: GET /v2/: Connection refused, 5 times" in done.stderr
 
 
 def test_a_command_that_the_release_does_not_know(smith: Smith, here: Path, release: Path) -> None:

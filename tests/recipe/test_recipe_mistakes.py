@@ -9,7 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imagesmith.errors import RecipeError
-from imagesmith.recipe import Recipe, load, parse
+from imagesmith.recipe import Recipe
+from imagesmith.recipe.load import load
+from imagesmith.recipe.parse import parse
 
 NO_RELEASE = "release: is missing; add `release: {path: …}` (or `releases: …`, or `source: …`)"
 
