@@ -7,7 +7,6 @@ user has set them up.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from typing import IO
 
@@ -36,6 +35,8 @@ class Docker:
                 "--load: there is no docker command here",
                 hint="Install Docker, or write a file: `--output type=docker,dest=FILE.tar`.",
             )
+        import subprocess  # here, since most builds ask no Docker, and it takes 5 ms
+
         with subprocess.Popen(
             [docker, "load"],
             stdin=subprocess.PIPE,
@@ -73,6 +74,8 @@ class Docker:
 
 def ask(*arguments: str) -> str | None:
     """What a docker command prints; None if it fails, prints nothing, hangs or is not there."""
+    import subprocess
+
     try:
         done = subprocess.run(
             ["docker", *arguments],
