@@ -16,7 +16,10 @@ from imagesmith import __version__
 from imagesmith.errors import BaseError
 from imagesmith.oci.spec import Json, digest_of, parse, to_bytes
 
-__all__ = ["Memo", "edition"]
+__all__ = ["MEMOS", "Memo", "edition"]
+
+MEMOS = "memos"
+"""Their folder in the cache."""
 
 
 class Memo:

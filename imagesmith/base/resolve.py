@@ -27,7 +27,7 @@ from imagesmith.layer.member import Member
 from imagesmith.layer.split import Plan
 from imagesmith.layer.store import Store
 from imagesmith.layer.tar import WRITER
-from imagesmith.memo import Memo, edition
+from imagesmith.memo import MEMOS, Memo, edition
 from imagesmith.oci.spec import Json, Platform, array, object_of, string
 from imagesmith.recipe import Base as BaseRecipe
 from imagesmith.recipe import DockerfileBase, LayoutBase, MinimalBase, ReferenceBase
@@ -57,7 +57,7 @@ def resolve_base(
     its base; `cache` is the folder where what was found out is kept. Raises BaseError if the base
     cannot carry the release, UsageError for a form that there is no way to get.
     """
-    memo = Memo(cache and cache / "bases", SCHEME, WRITER, edition(Path(__file__).parent))
+    memo = Memo(cache and cache / MEMOS, SCHEME, WRITER, edition(Path(__file__).parent))
     release = _Release(find_programs(members, root), erlang, memo)
     platform = release.platform
     if isinstance(wanted, MinimalBase):

@@ -26,9 +26,10 @@ MaxSize = Annotated[
 
 def list_items(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
     """List layers and exported bases, the last used first."""
-    from imagesmith.layer.contents import contents
+    from imagesmith.layer.contents import MEMO, contents
 
-    items = list(reversed(contents(needed_folder(cache_dir))))
+    found = contents(needed_folder(cache_dir))
+    items = [item for item in reversed(found) if item.group != MEMO]
     if as_json:
         _print_json([_document(item) for item in items])
         return

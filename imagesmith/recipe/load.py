@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imagesmith.memo import Memo, edition
+from imagesmith.memo import MEMOS, Memo, edition
 from imagesmith.oci.spec import digest_of
 from imagesmith.recipe.disk import Disk, is_unchanged
 from imagesmith.recipe.file import read
@@ -27,7 +27,7 @@ def load(path: Path, cache: Path | None = None) -> Recipe:
     What is found valid is kept in the folder `cache`, if there is one.
     """
     data, folder = read(path), path.absolute().parent
-    memo = Memo(cache and cache / "recipes", edition(_HERE, _HERE / "grammar"))
+    memo = Memo(cache and cache / MEMOS, edition(_HERE, _HERE / "grammar"))
     asked = (digest_of(data), str(folder))
     known = memo.recall(*asked)
     if known and is_unchanged(folder, known["seen"]):

@@ -175,7 +175,7 @@ def test_a_damaged_memory_is_no_failure(
     recipe: Path, cache: Path, kept: Callable[[Path, Path], Recipe]
 ) -> None:
     first = load(recipe, cache)
-    (memory,) = (cache / "recipes").iterdir()
+    (memory,) = (cache / "memos").iterdir()
     whole = memory.read_bytes()
     for damaged in (b"", whole[:-1], whole.replace(b"shop", b"cart"), b"\xff\n{}"):
         memory.write_bytes(damaged)
@@ -191,7 +191,7 @@ def test_another_version_of_the_program_reads_in_full(
     load(recipe, cache)
     monkeypatch.setattr("imagesmith.memo.__version__", "0.0.0")
     load(recipe, cache)
-    assert len(list((cache / "recipes").iterdir())) == 2
+    assert len(list((cache / "memos").iterdir())) == 2
 
 
 def test_a_recipe_with_mistakes_is_not_kept(recipe: Path, cache: Path) -> None:
