@@ -3,7 +3,7 @@
 # make unit      the tests that need neither Elixir nor Docker
 # make check     formatting, lint, types, the order of the rooms
 # make soak      the tests that take minutes: hundreds of killed builds on one cache
-# make bench     the figures that README.md quotes
+# make bench     the figures that README.md quotes, and times beside those of Dockerfiles
 
 PYTHON := .venv/bin/python
 PATH := $(CURDIR)/.venv/bin:$(PATH)

@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Measured", "measure", "run"]
+__all__ = ["Failed", "Measured", "measure", "run"]
+
+
+class Failed(Exception):
+    """A measured process that ended otherwise than with 0, and what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Measured:
 
 
 def measure(command: Sequence[str | Path], environment: Mapping[str, str]) -> Measured:
-    """Run it with these variables beside our own; raises SystemExit with its output if it fails."""
+    """Run it with these variables beside our own; raises Failed."""
     with tempfile.TemporaryFile("w+") as said:
         began = time.perf_counter()
         process = subprocess.Popen(
@@ -40,7 +44,7 @@ def measure(command: Sequence[str | Path], environment: Mapping[str, str]) -> Me
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             said.seek(0)
-            raise SystemExit(
+            raise Failed(
                 f"{' '.join(map(str, command))}: exit code {process.returncode}\n{said.read()}"
             )
     return Measured(seconds, usage.ru_maxrss * 1024)

@@ -30,7 +30,10 @@ from imagesmith.oci.spec import Descriptor, MediaType, manifest
 reference, path, digest = sys.argv[1:]
 layer = Descriptor(MediaType.LAYER_GZIP, digest, Path(path).stat().st_size)
 config = Descriptor.of(MediaType.CONFIG, b"{}")
-blobs = [Source(layer, partial(open, path, "rb")), Source(config, partial(open, path + ".json", "rb"))]
+blobs = [
+    Source(layer, partial(open, path, "rb")),
+    Source(config, partial(open, path + ".json", "rb")),
+]
 print(push_images(Registry(), [Wanted(
     blobs, manifest(config, [layer], {}), MediaType.MANIFEST, [Reference.parse(reference)])]))
 """

@@ -21,8 +21,9 @@ NOTES = """\
   every own application, and for the release's files; sorting the release into those folders is not
   measured. Neither compiles anything: the release lies on the host, as ours does. Both are built
   with `docker buildx build --provenance=false`, as provenance costs time that ours does not spend.
-- The peers' base is Debian 12 (minbase), in the store already, compressed. Cold means for them an
-  empty build cache and no earlier image, for us an empty cache folder besides.
+- The peers' base is Debian 12 (minbase) with the packages that Phoenix's Dockerfile installs, in
+  the store already, compressed. Cold means for them an empty build cache and no earlier image, for
+  us an empty cache folder besides. "Debian base" is ours on that very base, as an OCI layout.
 - `mix release --overwrite` keeps `releases/COOKIE`. A fresh checkout draws another, which makes A
   and B ship that layer again, where nothing changed.
 - New bytes: blobs of the archive that the one before did not have; layers, configurations,
@@ -40,10 +41,7 @@ def as_markdown(
     """Tables of times, bytes and ratios, the targets, and how it was measured."""
     parts = [
         "\n".join(f"- {fact}" for fact in facts),
-        *(_times(results, sink) for sink in Sink),
-        _new_bytes(results),
-        _ratios(results),
-        _peaks(results),
+        *(_race(results) if results else ()),
         _distances(targets),
         NOTES.format(runs=runs),
     ]
@@ -61,6 +59,15 @@ def as_json(results: Results, targets: Sequence[Target], facts: Sequence[str]) -
         "targets": [asdict(target) for target in targets],
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def _race(results: Results) -> list[str]:
+    return [
+        *(_times(results, sink) for sink in Sink),
+        _new_bytes(results),
+        _ratios(results),
+        _peaks(results),
+    ]
 
 
 def _times(results: Results, sink: Sink) -> str:

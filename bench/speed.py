@@ -12,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 from bench.big.project import LARGE, SMALL, Project
@@ -28,6 +29,14 @@ OWN = frozenset({"big", "big_web"})
 MB = 1e6
 
 
+class Part(StrEnum):
+    """What is measured: against the peers, many releases at once, and a huge one."""
+
+    RACE = "race"
+    FLEET = "fleet"
+    GROWTH = "growth"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of everything (5)")
@@ -36,33 +45,39 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, metavar="DIR", help="keep everything there, not in /tmp"
     )
+    parser.add_argument("--only", choices=Part, type=Part, help="leave the other parts out")
     asked = parser.parse_args()
+    parts = [asked.only] if asked.only else list(Part)
     runs = 1 if asked.quick else asked.runs
     with tempfile.TemporaryDirectory(prefix="imagesmith-bench-", dir=asked.work) as folder:
-        results, targets, facts = bench(Path(folder), runs=runs, quick=asked.quick)
+        results, targets, facts = bench(Path(folder), parts, runs=runs, quick=asked.quick)
     sys.stdout.write(as_markdown(results, targets, facts, runs))
     if asked.json:
         asked.json.write_text(as_json(results, targets, facts))
 
 
-def bench(work: Path, *, runs: int, quick: bool) -> tuple[Results, list[Target], list[str]]:
-    """The race; then the same umbrella with 50 releases; then a release ten times the size."""
+def bench(
+    work: Path, parts: Sequence[Part], *, runs: int, quick: bool
+) -> tuple[Results, list[Target], list[str]]:
+    """Results, distances and facts; each part makes the project of the one before larger."""
     project = Project.make(work / "big", SMALL if quick else LARGE)
-    path = project.release()
-    import_base(Path(run(REPO / ".ci/tools", "bookworm-rootfs").strip()))
-    facts = [_machine(), f"the release: {_extent(path)}"]
-    results = race(project, _contestants(work), runs)
-    targets = _race_targets(results)
-
-    project.add_services(2 if quick else 50)
-    ratio, seconds = _fleet(project, work, runs)
-    facts.append(f"{len(project.services)} releases of one umbrella: {seconds:.2f} s")
-    targets.append(at_most(f"{len(project.services)} releases / one cold build", ratio, 6))
-
-    project.grow(2 if quick else 10)
-    facts.append(f"the release, grown: {_extent(project.release())}")
-    (grown,) = _cold(work, "big", [project.release_path], 1)
-    targets.append(at_most("peak memory of the grown one", grown[1], 120 * MB, "MB", MB))
+    facts = [_machine(), f"the release: {_extent(project.release())}"]
+    results: Results = {}
+    targets: list[Target] = []
+    if Part.RACE in parts:
+        import_base(Path(run(REPO / ".ci/tools", "phoenix-rootfs").strip()))
+        results = race(project, _contestants(work), runs)
+        targets += _race_targets(results)
+    if Part.FLEET in parts:
+        project.add_services(2 if quick else 50)
+        ratio, seconds = _fleet(project, work, runs)
+        facts.append(f"{len(project.services)} releases of one umbrella: {seconds:.2f} s")
+        targets.append(at_most(f"{len(project.services)} releases / one cold build", ratio, 6))
+    if Part.GROWTH in parts:
+        project.grow(2 if quick else 10)
+        facts.append(f"the release, grown: {_extent(project.release())}")
+        (grown,) = _cold(work, "grown", [project.release_path], 1)
+        targets.append(at_most("peak memory of the grown one", grown[1], 120 * MB, "MB", MB))
     return results, targets, facts
 
 

@@ -89,12 +89,25 @@ def run_build(*arguments: str, **env: str) -> list[Path]:
 
 
 def layers(release: Path, folder: Path, recipe: str = "", **environment: str) -> dict[str, str]:
-    """The digest of each layer of the release, by name, as `imagesmith build` tells them."""
+    """The digest of each layer of the release, by name, as `imagesmith build` tells them.
+
+    Each build has an empty cache, or the second would only tell what the first has written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\n{recipe}")
-    output = ("--progress", "json", "--output", "type=oci,tar=false,dest=out.oci")
+    options = ("--progress", "json", "--output", "type=oci,tar=false,dest=out.oci")
+    shutil.rmtree(folder / "cache", ignore_errors=True)
     done = subprocess.run(
-        [sys.executable, "-m", "imagesmith", "build", "recipe.yml", *output],
+        [
+            sys.executable,
+            "-m",
+            "imagesmith",
+            "build",
+            "recipe.yml",
+            "--cache-dir",
+            "cache",
+            *options,
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,8 @@ class Project:
 
     def bump(self) -> str:
         """Count up the last number of the version; returns the new one."""
-        start, _, last = self.version.rpartition(".")
+        old = self.version
+        start, _, last = old.rpartition(".")
         self._write("VERSION", f"{start}.{int(last) + 1}\n")
         # Mix writes an .app anew where mix.exs is newer, and then compiles every module anew too.
         # Without the file it writes that alone.
@@ -118,6 +120,12 @@ class Project:
             (self.root / f"_build/prod/lib/{path.name}/ebin/{path.name}.app").unlink(
                 missing_ok=True
             )
+        # `mix release --overwrite` leaves older versions lying about; a checkout of a CI has none.
+        for place in [
+            *self.release_path.glob(f"lib/*-{old}"),
+            self.release_path / "releases" / old,
+        ]:
+            shutil.rmtree(place, ignore_errors=True)
         return self.version
 
     def add_services(self, count: int) -> None:

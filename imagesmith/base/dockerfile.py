@@ -14,11 +14,11 @@ from imagesmith.base.base import Base
 from imagesmith.base.export import bases_folder, export_build
 from imagesmith.base.image import ExportedImage
 from imagesmith.base.manifest import OTHER_BASE
+from imagesmith.docker.access import NO_ACCESS, Access
 from imagesmith.docker.buildx import Build, Tell
 from imagesmith.docker.dockerfile import SCRIPTS, Dockerfile, placed, script_context
 from imagesmith.docker.log import Trouble, trouble_of
 from imagesmith.docker.needed import needed_buildkit
-from imagesmith.docker.source import NO_ACCESS, Access
 from imagesmith.errors import BaseError, DockerError
 from imagesmith.oci.spec import Platform
 

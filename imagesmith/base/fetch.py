@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesmith.base.base import Base
-from imagesmith.docker.buildx import Tell, find_buildkit
-from imagesmith.docker.source import NO_ACCESS, Access
+from imagesmith.docker.access import NO_ACCESS, Access
 from imagesmith.oci.spec import Platform
 from imagesmith.recipe import DockerfileBase, ReferenceBase
 
 if TYPE_CHECKING:
+    from imagesmith.docker.buildx import Tell
     from imagesmith.oci.registry import Registry
 
 __all__ = ["fetcher"]
@@ -35,21 +35,24 @@ def fetcher(
     """
 
     def fetch(wanted: ReferenceBase | DockerfileBase, platform: Platform) -> Base:
-        from imagesmith.base.dockerfile import dockerfile_base
-        from imagesmith.base.image import image_base
-
         match wanted:
             case ReferenceBase(reference=reference):
                 if _answers() if buildkit is None else buildkit:
+                    from imagesmith.base.image import image_base
+
                     return image_base(reference, platform, cache, tell)
                 return _remote(reference, platform, cache, registry())
             case DockerfileBase(dockerfile=dockerfile, target=target, packages=packages):
+                from imagesmith.base.dockerfile import dockerfile_base
+
                 return dockerfile_base(dockerfile, target, packages, platform, cache, tell, access)
 
     return fetch
 
 
 def _answers() -> bool:
+    from imagesmith.docker.buildx import find_buildkit
+
     found = find_buildkit()
     return found is not None and found.is_new_enough
 

@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING
 
 from imagesmith.base.base import PATH, Base, SystemErlang
 from imagesmith.base.layout import layout_base
-from imagesmith.base.memo import Memo
 from imagesmith.base.programs import Programs, find_programs
 from imagesmith.base.remembered import remembered_plans, to_remember
 from imagesmith.base.sysroot import FolderRoot, Sysroot
 from imagesmith.base.witness import Witness, is_unchanged
+from imagesmith.beam.module import SCHEME
 from imagesmith.errors import ReleaseError, UsageError
 from imagesmith.layer.build import build_layer
 from imagesmith.layer.member import Member
 from imagesmith.layer.split import Plan
 from imagesmith.layer.store import Store
+from imagesmith.layer.tar import WRITER
+from imagesmith.memo import MEMOS, Memo, edition
 from imagesmith.oci.spec import Json, Platform, array, object_of, string
 from imagesmith.recipe import Base as BaseRecipe
 from imagesmith.recipe import DockerfileBase, LayoutBase, MinimalBase, ReferenceBase
@@ -57,7 +59,7 @@ def resolve_base(
     takes upgrades. Raises BaseError if the base cannot carry the release, UsageError for a form
     that there is no way to get.
     """
-    memo = Memo(cache)
+    memo = Memo(cache and cache / MEMOS, SCHEME, WRITER, edition(Path(__file__).parent))
     release = _Release(find_programs(members, root), erlang, memo)
     platform = release.platform
     if isinstance(wanted, MinimalBase):

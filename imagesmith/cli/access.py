@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from imagesmith.docker.source import Access
+from imagesmith.docker.access import Access
 from imagesmith.errors import UsageError
 
 __all__ = ["checked_access"]

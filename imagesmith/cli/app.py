@@ -1,84 +1,108 @@
-"""The program: its commands, and what becomes of an error."""
+"""The program: which command is meant, and what becomes of an error."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
+from itertools import takewhile
 from types import FrameType
 
-import typer
-
 from imagesmith import __version__
-from imagesmith.cli import cache, parcel
-from imagesmith.cli.build import build
-from imagesmith.cli.confirm import confirm
-from imagesmith.cli.history import history
-from imagesmith.cli.init import init
-from imagesmith.cli.inspect import inspect
-from imagesmith.cli.rollback import rollback
-from imagesmith.cli.schema import schema
-from imagesmith.cli.status import status
-from imagesmith.cli.upgrade import upgrade
-from imagesmith.cli.why import why
-from imagesmith.errors import ImagesmithError, RecipeError
+from imagesmith.cli.commands import COMMANDS, GROUPS
+from imagesmith.errors import ImagesmithError, RecipeError, UsageError
 
 __all__ = ["main"]
 
-app = typer.Typer(
-    name="imagesmith",
-    help="Container images from Elixir and Erlang releases.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 the work failed, 2 the request was wrong.",
-)
-app.command()(build)
-app.command()(init)
-app.command()(inspect)
-app.command()(schema)
-for command in (upgrade, confirm, rollback, status, history):
-    app.command()(command)
-cache.app.command("why")(why)
-cache.app.command("export")(parcel.export_archive)
-cache.app.command("import")(parcel.import_archive)
-app.add_typer(cache.app, name="cache")
-
-
-@app.callback(invoke_without_command=True)
-def _options(
-    context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True),
-) -> None:
-    if version:
-        typer.echo(f"imagesmith {__version__}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        raise typer.Exit
+PROGRAM = "imagesmith"
+HELP = ("-h", "--help")
 
 
 def main() -> None:
-    """Run the program; exits with 0, 1, 2, or 128 + the signal that ended it."""
+    """Run the program; exits with the command's code, an error's, or 128 + the signal's number."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     try:
-        app()
+        code = run(sys.argv[1:])
         sys.stdout.flush()
     except ImagesmithError as error:
         _tell(error)
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except BrokenPipeError:
         _forget_stdout()  # whoever read it has gone, and knows
-        sys.exit(128 + signal.SIGPIPE)
+        code = 128 + signal.SIGPIPE
     except OSError as error:
         # Where a path is looked at, the error says more; this is for the rest of the system.
         place = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"imagesmith: {place}{error.strerror or error}\n")
         _forget_stdout()
-        sys.exit(1)
+        code = 1
+    sys.exit(code)
+
+
+def run(words: Sequence[str]) -> int:
+    """Do what the words of a command line say; returns the exit code. Raises ImagesmithError."""
+    name = PROGRAM
+    for at, word in enumerate(words):
+        if word in HELP:
+            print(_group_help(name))
+            return 0
+        if word == "--version" and name == PROGRAM:
+            print(f"{PROGRAM} {__version__}")
+            return 0
+        name = f"{name} {word}"
+        if name in COMMANDS:
+            return _run(name, words[at + 1 :])
+        if name not in GROUPS:
+            raise _unknown(name)
+    print(_group_help(name), file=sys.stderr)
+    return UsageError.exit_code
+
+
+def _run(name: str, words: Sequence[str]) -> int:
+    from imagesmith.cli.command import Command
+
+    module, _, function = COMMANDS[name][0].partition(":")
+    command = Command(name, getattr(import_module(f"imagesmith.cli.{module}"), function))
+    if any(word in HELP for word in takewhile(lambda word: word != "--", words)):
+        from imagesmith.cli.help import command_help
+
+        print(command_help(command))
+        return 0
+    return command.run(words)
+
+
+def _group_help(name: str) -> str:
+    from imagesmith.cli.help import group_help
+
+    summaries = {word: _summary(f"{name} {word}") for word in _words_after(name)}
+    return group_help(name, GROUPS[name], summaries, version=name == PROGRAM)
+
+
+def _summary(name: str) -> str:
+    return GROUPS[name] if name in GROUPS else COMMANDS[name][1]
+
+
+def _words_after(group: str) -> list[str]:
+    """What can follow a group's name."""
+    names = (name.rpartition(" ") for name in (*COMMANDS, *GROUPS))
+    return [word for before, _, word in names if before == group]
+
+
+def _unknown(name: str) -> UsageError:
+    from imagesmith.cli.parameter import meant
+
+    group, _, word = name.rpartition(" ")
+    kind = "option" if word.startswith("-") else "command"
+    known = [*_words_after(group), *HELP, *(["--version"] if group == PROGRAM else [])]
+    place = group.partition(" ")[2]
+    return UsageError(
+        f"{place}{': ' if place else ''}there is no {kind} {word}",
+        hint=meant(word, known) or f"`{group} --help` shows what there is.",
+    )
 
 
 def _end(number: int, _: FrameType | None) -> None:

@@ -8,8 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from imagesmith.cli.command import Argument, Option
 from imagesmith.cli.place import CacheDir, cache_folder
 from imagesmith.cli.progress import Progress, ProgressMode
 from imagesmith.engine.name import EngineName
@@ -31,21 +30,22 @@ class Mode(StrEnum):
 def build(
     recipe: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[RECIPE]",
-            show_default=False,
+        Argument(
+            "RECIPE",
             help="A recipe, or a release's folder. Default: imagesmith.yml here, or the one "
             "release under _build/prod/rel or _build/default/rel.",
         ),
     ] = None,
-    mode: Annotated[Mode, typer.Option(help="Which life the image is for.")] = Mode.CATTLE,
+    mode: Annotated[Mode, Option("--mode", help="Which life the image is for.")] = Mode.CATTLE,
     release: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Build only this one of the recipe's `releases:`."),
+        Option(
+            "--release", metavar="NAME", help="Build only this one of the recipe's `releases:`."
+        ),
     ] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--tag",
             "-t",
             metavar="REF",
@@ -54,7 +54,7 @@ def build(
     ] = None,
     output: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             metavar="type=T,dest=PATH",
@@ -62,42 +62,53 @@ def build(
         ),
     ] = None,
     load: Annotated[
-        bool, typer.Option("--load", help="Load the image into Docker (type=docker).")
+        bool, Option("--load", help="Load the image into Docker (type=docker).")
     ] = False,
     push: Annotated[
-        bool, typer.Option("--push", help="Push the image to its tags' registries (type=registry).")
+        bool, Option("--push", help="Push the image to its tags' registries (type=registry).")
     ] = False,
     insecure_registry: Annotated[
         list[str] | None,
-        typer.Option(metavar="HOST", help="A registry that may be reached by plain http."),
+        Option(
+            "--insecure-registry",
+            metavar="HOST",
+            help="A registry that may be reached by plain http.",
+        ),
     ] = None,
-    engine: Annotated[EngineName, typer.Option(help="What delivers the image.")] = EngineName.AUTO,
+    engine: Annotated[
+        EngineName, Option("--engine", help="What delivers the image.")
+    ] = EngineName.AUTO,
     secret: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
+            "--secret",
             metavar="id=ID,src=FILE",
             help="A secret for `source:` or a Dockerfile, as buildx takes it.",
         ),
     ] = None,
     ssh: Annotated[
         str | None,
-        typer.Option(metavar="default", help="An SSH agent for `source:`, as buildx takes it."),
+        Option("--ssh", metavar="default", help="An SSH agent for `source:`, as buildx takes it."),
     ] = None,
     cache_dir: CacheDir = None,
     cache_from: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
+            "--cache-from",
             metavar="REF",
             help="An image in a registry whose layers are taken over, not built. It is trusted.",
         ),
     ] = None,
     cache_to: Annotated[
         str | None,
-        typer.Option(metavar="REF", help="Push the image there too, for a later --cache-from."),
+        Option(
+            "--cache-to", metavar="REF", help="Push the image there too, for a later --cache-from."
+        ),
     ] = None,
     append_to: Annotated[
         str | None,
-        typer.Option(
+        Option(
+            "--append-to",
             metavar="REF",
             help="Ship only the files that have changed since this image, as one layer on top of "
             "it.",
@@ -105,7 +116,8 @@ def build(
     ] = None,
     upgrade_from: Annotated[
         str | None,
-        typer.Option(
+        Option(
+            "--upgrade-from",
             metavar="OLD",
             help="Make the bundle that upgrades a pet from OLD too: a release (a folder or "
             ".tar.gz), an OCI layout (oci:DIR) or archive (.tar), or an image (HOST/NAME:TAG).",
@@ -113,7 +125,8 @@ def build(
     ] = None,
     bundle: Annotated[
         str | None,
-        typer.Option(
+        Option(
+            "--bundle",
             metavar="DEST",
             help="Where the bundle goes: FILE, oci:DIR or HOST/NAME:TAG. Default: "
             "NAME-OLD-NEW.upgrade.tar.",
@@ -121,13 +134,17 @@ def build(
     ] = None,
     metadata_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the image's digests as JSON, as buildx does."),
+        Option(
+            "--metadata-file",
+            metavar="FILE",
+            help="Write the image's digests as JSON, as buildx does.",
+        ),
     ] = None,
     iidfile: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the image ID.")
+        Path | None, Option("--iidfile", metavar="FILE", help="Write the image ID.")
     ] = None,
     progress: Annotated[
-        ProgressMode, typer.Option(help="How to tell what happens.")
+        ProgressMode, Option("--progress", help="How to tell what happens.")
     ] = ProgressMode.AUTO,
 ) -> None:
     """Build an image from a release.
@@ -137,11 +154,8 @@ def build(
     digest.
 
     Examples:
-
       imagesmith build recipes/shop.yml --load
-
       imagesmith build -t registry.example/shop:1 --push
-
       imagesmith build _build/prod/rel/shop -t shop:1 -o type=oci,dest=shop.tar
 
       imagesmith build --mode pet --upgrade-from registry.example/shop:1 --load
@@ -171,7 +185,8 @@ def build(
 
     telling = Progress(progress)
     access = checked_access(secret or [], ssh)
-    wanted = find_recipe(recipe)
+    folder = cache_folder(cache_dir)
+    wanted = find_recipe(recipe, folder)
     count = release_count(wanted, release or [])
     tags = checked_tags(tag or [], count)
     lenders = [cache_reference("--cache-from", text) for text in cache_from or []]
@@ -212,7 +227,6 @@ def build(
     )
     delivering, why = choose_engine(engine, outputs, telling.log, connect)
     telling.note(f"{delivering.name} engine: {why}")
-    folder = cache_folder(cache_dir)
     if folder is None:
         telling.note("no home folder to keep layers in; --cache-dir names another place")
     with ExitStack() as held:
@@ -253,9 +267,7 @@ def build(
             at = outputs.index(RegistryOutput()) if pushes else 0
             image_digest = delivered[at].descriptor.digest
             holders = [Reference.parse(name).repository for name in deliveries[0].tags if pushes]
-            typer.echo(
-                upgrade.write(bundle_place, images[0], image_digest, holders, store, connect)
-            )
+            print(upgrade.write(bundle_place, images[0], image_digest, holders, store, connect))
     for pushed in {item.pushed for item in (*delivered, *cached) if item.pushed}:
         telling.note(f"pushed: {pushed}")
     first = delivered[: len(deliveries)]
@@ -264,4 +276,4 @@ def build(
     if iidfile:
         write_whole(iidfile, first[0].config_digest)
     for place in delivered:
-        typer.echo(place.reference)
+        print(place.reference)

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from imagesmith.cli.command import Option
 from imagesmith.cli.place import CacheDir, cache_folder
 from imagesmith.cli.quantity import parse_age, parse_size, show_age, show_size
 from imagesmith.errors import OutputError, UsageError
@@ -17,25 +16,20 @@ if TYPE_CHECKING:
     from imagesmith.layer.contents import Item
     from imagesmith.oci.spec import Json
 
-__all__ = ["MaxSize", "app", "needed_folder"]
+__all__ = ["MaxSize", "list_items", "needed_folder", "prune", "stats", "verify"]
 
-app = typer.Typer(
-    help="The layer cache: what is in it, whether it is whole, how to make room.",
-    no_args_is_help=True,
-)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 MaxSize = Annotated[
-    str | None, typer.Option(metavar="SIZE", help="Bytes to keep at most: 2GB, 512MiB, 0.")
+    str | None, Option("--max-size", metavar="SIZE", help="Bytes to keep at most: 2GB, 512MiB, 0.")
 ]
 
 
-@app.command("ls")
 def list_items(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
     """List layers and exported bases, the last used first."""
-    from imagesmith.layer.contents import contents
+    from imagesmith.layer.contents import MEMO, contents
 
-    items = list(reversed(contents(needed_folder(cache_dir))))
+    found = contents(needed_folder(cache_dir))
+    items = [item for item in reversed(found) if item.group != MEMO]
     if as_json:
         _print_json([_document(item) for item in items])
         return
@@ -55,7 +49,6 @@ def list_items(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
 def stats(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
     """Count layers and bytes, by group."""
     from imagesmith.layer.contents import contents
@@ -85,16 +78,15 @@ def stats(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
     rows = [(name, str(count), show_size(size)) for name, (count, size) in sorted(groups.items())]
     _print_table(("group", ">layers", ">size"), [*rows, ("all", str(len(items)), show_size(total))])
     if items:
-        typer.echo(f"least recently used: {show_age(time.time() - items[0].used)}")
-    typer.echo(str(folder))
+        print(f"least recently used: {show_age(time.time() - items[0].used)}")
+    print(str(folder))
 
 
-@app.command()
 def verify(
     cache_dir: CacheDir = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Remove what is damaged.")] = False,
+    repair: Annotated[bool, Option("--repair", help="Remove what is damaged.")] = False,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Check every entry, blob and exported base; exit code 1 if one is damaged.
 
     Builds check what they read, and take what is damaged for missing: nothing has to be repaired.
@@ -123,21 +115,20 @@ def verify(
         )
     else:
         for damage in report.damages:
-            typer.echo(f"{damage.path}: {damage.reason}")
+            print(f"{damage.path}: {damage.reason}")
         what = "removed" if repair else "damaged"
-        typer.echo(
+        print(
             f"{report.entries} entries, {report.blobs} blobs, {report.bases} exported bases; "
             f"{len(report.damages)} {what}"
         )
-    if report.damages:
-        raise typer.Exit(1)
+    return 1 if report.damages else 0
 
 
-@app.command()
 def prune(
     max_size: MaxSize = None,
     older_than: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Remove what was not used for: 30d, 12h.")
+        str | None,
+        Option("--older-than", metavar="AGE", help="Remove what was not used for: 30d, 12h."),
     ] = None,
     cache_dir: CacheDir = None,
     as_json: AsJson = False,
@@ -145,9 +136,7 @@ def prune(
     """Make room: the least recently used goes first, and nothing that a running build uses.
 
     Examples:
-
       imagesmith cache prune --max-size 2GB --older-than 30d
-
       imagesmith cache prune --max-size 0
     """
     from imagesmith.layer.prune import prune as make_room
@@ -181,9 +170,9 @@ def prune(
         ("group", "removed", ">size"),
         [(item.group, item.name, show_size(item.size)) for item in pruned.removed],
     )
-    typer.echo(f"{show_size(freed)} removed, {show_size(pruned.left)} left")
+    print(f"{show_size(freed)} removed, {show_size(pruned.left)} left")
     if pruned.in_use and (most is None or pruned.left > most):
-        typer.echo(f"{show_size(pruned.in_use)} may be in use by builds that run")
+        print(f"{show_size(pruned.in_use)} may be in use by builds that run")
 
 
 def needed_folder(given: Path | None) -> Path:
@@ -218,7 +207,7 @@ def _document(item: Item) -> Json:
 
 
 def _print_json(document: Json) -> None:
-    typer.echo(json.dumps(document, indent=2))
+    print(json.dumps(document, indent=2))
 
 
 def _print_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

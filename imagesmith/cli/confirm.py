@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from imagesmith.cli.pets import ComposeService, ContainerNames, Force, Labels
 
 __all__ = ["confirm"]
@@ -17,11 +15,12 @@ def confirm(
 ) -> None:
     """Make the version that runs permanent: every later start boots it.
 
-    Example: imagesmith confirm --container shop
+    Examples:
+      imagesmith confirm --container shop
     """
     from imagesmith.cli.pets import find_pets, say
     from imagesmith.upgrade.session import confirm as confirmed
 
     for found in find_pets(container, compose_service, label):
         version = confirmed(found, say, force=force)
-        typer.echo(f"{found.name}: {version} is permanent")
+        print(f"{found.name}: {version} is permanent")

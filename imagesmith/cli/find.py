@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from imagesmith.errors import UsageError
 
 if TYPE_CHECKING:
+    from imagesmith.docker.access import Access
     from imagesmith.docker.buildx import Tell
-    from imagesmith.docker.source import Access
     from imagesmith.recipe import Recipe, Source
 
 __all__ = ["Found", "find_recipe", "find_releases", "release_count"]
@@ -20,18 +20,20 @@ RECIPE = Path("imagesmith.yml")
 BUILT = ("_build/prod/rel", "_build/default/rel")
 
 
-def find_recipe(given: Path | None) -> Recipe:
+def find_recipe(given: Path | None, cache: Path | None = None) -> Recipe:
     """The recipe of a command's RECIPE argument, which may be a release's folder as well.
 
-    Raises RecipeError for a recipe with mistakes, UsageError if there is nothing to build.
+    A valid one is kept in the folder `cache`, and quickly read again. Raises RecipeError for a
+    recipe with mistakes, UsageError if there is nothing to build.
     """
-    from imagesmith.recipe import default, load
+    from imagesmith.recipe import default
+    from imagesmith.recipe.load import load
 
     if given is not None:
         archive = given.name.endswith(".tar.gz")
-        return default(given) if _is_folder(given) or archive else load(given)
+        return default(given) if _is_folder(given) or archive else load(given, cache)
     if RECIPE.exists():
-        return load(RECIPE)
+        return load(RECIPE, cache)
     found = sorted(path for folder in BUILT for path in Path(folder).glob("*/releases"))
     if len(found) == 1:
         return default(found[0].parent)

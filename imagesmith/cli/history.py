@@ -6,8 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Annotated
 
-import typer
-
+from imagesmith.cli.command import Option
 from imagesmith.cli.pets import ComposeService, ContainerNames, Labels
 
 __all__ = ["history"]
@@ -17,22 +16,23 @@ def history(
     container: ContainerNames = None,
     compose_service: ComposeService = None,
     label: Labels = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what was done to a pet: when, by whom, and what came of it. The oldest is first.
 
-    Example: imagesmith history --container shop
+    Examples:
+      imagesmith history --container shop
     """
     from imagesmith.cli.pets import find_pet
     from imagesmith.upgrade.history import read_history
 
     events = read_history(find_pet(container, compose_service, label))
     if as_json:
-        typer.echo(json.dumps([asdict(event) for event in events], indent=2))
+        print(json.dumps([asdict(event) for event in events], indent=2))
         return
     for event in events:
         detail = f" ({event.detail})" if event.detail else ""
-        typer.echo(
+        print(
             f"{event.time}  {event.who:<12} {event.action:<9} {event.before} to {event.after}: "
             f"{event.result}{detail}"
         )

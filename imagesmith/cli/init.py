@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from imagesmith.cli.command import Argument, Option
 from imagesmith.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -27,15 +27,14 @@ ECTO = frozenset({"ecto", "ecto_sql", "phoenix_ecto"})
 def init(
     folder: Annotated[
         Path,
-        typer.Argument(
-            metavar="[DIR]",
-            show_default=False,
+        Argument(
+            "DIR",
             help="A project (mix.exs or rebar.config), or a built release. Default: this folder.",
         ),
     ] = Path(),
     output: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--output",
             "-o",
             metavar="FILE",
@@ -43,7 +42,7 @@ def init(
             "a built release in this one.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
     """Write a recipe, with comments, for the project here.
 
@@ -51,9 +50,7 @@ def init(
     comment. The path of the recipe is printed.
 
     Examples:
-
       imagesmith init
-
       imagesmith init _build/prod/rel/shop -o -
     """
     from imagesmith.recipe.draft import draft
@@ -74,12 +71,13 @@ def init(
     facts = found.draft(target)
     text = draft(facts)
     if output == "-":
-        typer.echo(text.encode(), nl=False)
+        sys.stdout.buffer.write(text.encode())
     else:
         _write(target, text, force)
-        typer.echo(os.fsencode(target))
+        sys.stdout.buffer.write(os.fsencode(target) + b"\n")
+    sys.stdout.flush()  # before what stderr has to add
     for line in [*found.told, *(f"not certain: {doubt}" for doubt in facts.doubts)]:
-        typer.echo(f"imagesmith: {line}", err=True)
+        print(f"imagesmith: {line}", file=sys.stderr)
     next_ = found.to_make()
     if next_ and folder != Path():
         next_ = [f"(cd {shlex.quote(str(folder))} && {' && '.join(next_)})"]
@@ -87,7 +85,7 @@ def init(
         argument = "" if target == Path(RECIPE) else f" {shlex.quote(str(target))}"
         next_.append(f"imagesmith build{argument}")
     if next_:
-        typer.echo(f"imagesmith: next: {' && '.join(next_)}", err=True)
+        print(f"imagesmith: next: {' && '.join(next_)}", file=sys.stderr)
 
 
 @dataclass

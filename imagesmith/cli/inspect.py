@@ -7,10 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 if TYPE_CHECKING:
     from imagesmith.beam.release import Application, Release
+
+from imagesmith.cli.command import Argument, Option
 
 __all__ = ["inspect"]
 
@@ -18,21 +18,21 @@ __all__ = ["inspect"]
 def inspect(
     release: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[RELEASE]",
-            show_default=False,
+        Argument(
+            "RELEASE",
             help="A release's folder, or a recipe that names it. Default: as for build.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show a release: its applications, whose each is, and why we think so.
 
-    Example: imagesmith inspect _build/prod/rel/shop
+    Examples:
+      imagesmith inspect _build/prod/rel/shop
     """
     from imagesmith.cli.find import find_recipe, find_releases
     from imagesmith.cli.make import read
-    from imagesmith.docker.source import NO_ACCESS
+    from imagesmith.docker.access import NO_ACCESS
 
     recipe = find_recipe(release)
     with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
@@ -40,7 +40,7 @@ def inspect(
         found = [read(recipe, place) for place in places]
         if as_json:
             documents = [_document(item) for item in found]
-            typer.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
+            print(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
         else:
             for item in found:
                 _print(item)

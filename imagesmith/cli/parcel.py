@@ -7,9 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from imagesmith.cli.cache import MaxSize, needed_folder
+from imagesmith.cli.command import Argument, Option
 from imagesmith.cli.place import CacheDir
 from imagesmith.cli.progress import Progress, ProgressMode
 from imagesmith.cli.quantity import parse_size, show_size
@@ -18,19 +17,18 @@ __all__ = ["export_archive", "import_archive"]
 
 
 def export_archive(
-    file: Annotated[Path, typer.Argument(metavar="FILE.tar", show_default=False)],
+    file: Annotated[Path, Argument("FILE.tar")],
     recipe: Annotated[
         list[Path] | None,
-        typer.Argument(
-            metavar="[RECIPE]...",
-            show_default=False,
+        Argument(
+            "RECIPE",
             help="Only the layers of these recipes' images; lacking ones are built.",
         ),
     ] = None,
     max_size: MaxSize = None,
     cache_dir: CacheDir = None,
     progress: Annotated[
-        ProgressMode, typer.Option(help="How to tell what happens.")
+        ProgressMode, Option("--progress", help="How to tell what happens.")
     ] = ProgressMode.AUTO,
 ) -> None:
     """Write layers to an archive, the last used first.
@@ -38,9 +36,7 @@ def export_archive(
     The same layers give the same file. Exported bases are not in it.
 
     Examples:
-
       imagesmith cache export layers.tar --max-size 500MB
-
       imagesmith cache export layers.tar imagesmith.yml
     """
     from imagesmith.layer.parcel import export_cache
@@ -49,11 +45,11 @@ def export_archive(
     folder = needed_folder(cache_dir)
     keys = _keys(recipe, folder, Progress(progress)) if recipe else None
     parcel = export_cache(folder, file, max_size=most, keys=keys)
-    typer.echo(f"{file}: {parcel.layers} layers, {show_size(parcel.size)}")
+    print(f"{file}: {parcel.layers} layers, {show_size(parcel.size)}")
 
 
 def import_archive(
-    file: Annotated[Path, typer.Argument(metavar="FILE.tar", show_default=False)],
+    file: Annotated[Path, Argument("FILE.tar")],
     cache_dir: CacheDir = None,
 ) -> None:
     """Take the layers of an archive into the cache; each is checked before.
@@ -64,7 +60,7 @@ def import_archive(
 
     parcel = import_cache(needed_folder(cache_dir), file)
     known = f"; {parcel.known} were known" if parcel.known else ""
-    typer.echo(f"{file}: {parcel.layers} layers taken, {show_size(parcel.size)}{known}")
+    print(f"{file}: {parcel.layers} layers taken, {show_size(parcel.size)}{known}")
 
 
 def _keys(recipes: list[Path], folder: Path, telling: Progress) -> set[str]:

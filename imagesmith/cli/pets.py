@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from imagesmith.cli.command import Option
 from imagesmith.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,27 +24,31 @@ __all__ = [
 
 ContainerNames = Annotated[
     list[str] | None,
-    typer.Option("--container", "-c", metavar="NAME", help="A container, by name or ID."),
+    Option("--container", "-c", metavar="NAME", help="A container, by name or ID."),
 ]
 ComposeService = Annotated[
     list[str] | None,
-    typer.Option(metavar="SERVICE", help="All containers of a service of Docker Compose."),
+    Option(
+        "--compose-service",
+        metavar="SERVICE",
+        help="All containers of a service of Docker Compose.",
+    ),
 ]
 Labels = Annotated[
     list[str] | None,
-    typer.Option("--label", metavar="KEY=VALUE", help="All running containers with this label."),
+    Option("--label", metavar="KEY=VALUE", help="All running containers with this label."),
 ]
 Drain = Annotated[
     float,
-    typer.Option(
-        min=0,
+    Option(
+        "--drain",
         metavar="SECONDS",
         help="How long to wait for processes that still run old code to leave it.",
     ),
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Take over the lock of an upgrade on a machine that is gone."),
+    Option("--force", help="Take over the lock of an upgrade on a machine that is gone."),
 ]
 COMPOSE = "com.docker.compose.service"
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from imagesmith.cli.command import Option
 
 __all__ = ["CacheDir", "cache_folder"]
 
 CacheDir = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--cache-dir",
         metavar="DIR",
         envvar="IMAGESMITH_CACHE_DIR",
-        show_default=False,
-        readable=False,  # a folder that cannot be read is a cache without layers
         help="The cache of layers and bases. Default: imagesmith in the user's cache folder.",
     ),
 ]

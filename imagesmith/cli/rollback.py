@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
-import typer
-
+from imagesmith.cli.command import Option
 from imagesmith.cli.pets import ComposeService, ContainerNames, Drain, Labels
 
 __all__ = ["rollback"]
@@ -19,17 +18,18 @@ def rollback(
     drain: Drain = 10,
     force: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--force",
             help="Go back across hooks that were run, and by a restart (losing state) where it "
             "cannot be done hot. Also takes over the lock of a machine that is gone.",
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Take the running version back: to the permanent one, or from that to the one before.
 
-    Example: imagesmith rollback --container shop
+    Examples:
+      imagesmith rollback --container shop
     """
     from imagesmith.cli.pets import find_pets, say
     from imagesmith.upgrade.back import rollback as go
@@ -49,7 +49,7 @@ def rollback(
             }
             for back in done
         ]
-        typer.echo(json.dumps(documents, indent=2))
+        print(json.dumps(documents, indent=2))
         return
     for back in done:
         how = (
@@ -57,4 +57,4 @@ def rollback(
             if back.installed
             else "by a restart: its state and connections are gone"
         )
-        typer.echo(f"{back.container}: {back.before} back to {back.after}, {how}")
+        print(f"{back.container}: {back.before} back to {back.after}, {how}")

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 
-import typer
-
 __all__ = ["schema"]
 
 
 def schema() -> None:
     """Print the recipe's JSON Schema, for editors.
 
-    Example: imagesmith schema > recipe.schema.json
+    Examples:
+      imagesmith schema > recipe.schema.json
     """
-    from imagesmith.recipe import schema as recipe_schema
+    from imagesmith.recipe.schema import schema as recipe_schema
 
-    typer.echo(json.dumps(recipe_schema(), indent=2))
+    print(json.dumps(recipe_schema(), indent=2))

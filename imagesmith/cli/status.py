@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from imagesmith.cli.command import Option
 from imagesmith.cli.pets import ComposeService, ContainerNames, Labels
 
 if TYPE_CHECKING:
@@ -19,22 +18,23 @@ def status(
     container: ContainerNames = None,
     compose_service: ComposeService = None,
     label: Labels = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show how pets stand: which version runs, which a restart boots, and what the volume holds.
+    """Show how pets stand: what runs, what a restart boots, and what the volume holds.
 
-    Example: imagesmith status --container shop
+    Examples:
+      imagesmith status --container shop
     """
     from imagesmith.cli.pets import find_pets
     from imagesmith.upgrade.status import read_status
 
     found = [read_status(item) for item in find_pets(container, compose_service, label)]
     if as_json:
-        typer.echo(json.dumps([item.document() for item in found], indent=2))
+        print(json.dumps([item.document() for item in found], indent=2))
         return
     for number, item in enumerate(found):
         if number:
-            typer.echo("")
+            print("")
         _print(item)
 
 
@@ -67,4 +67,4 @@ def _print(status: Status) -> None:
             ("last", f"{last.time} {last.action} {last.before} to {last.after}: {last.result}")
         )
     for name, words in rows:
-        typer.echo(f"{name:<10} {words}")
+        print(f"{name:<10} {words}")

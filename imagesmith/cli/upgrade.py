@@ -7,8 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from imagesmith.cli.command import Argument, Option
 from imagesmith.cli.pets import ComposeService, ContainerNames, Drain, Force, Labels
 from imagesmith.cli.place import CacheDir, cache_folder
 
@@ -24,9 +23,8 @@ RECIPE = Path("imagesmith.yml")
 def upgrade(
     bundle: Annotated[
         str,
-        typer.Argument(
-            metavar="BUNDLE",
-            show_default=False,
+        Argument(
+            "BUNDLE",
             help="The bundle that `build --upgrade-from` made: FILE, oci:DIR or HOST/NAME:TAG.",
         ),
     ],
@@ -35,35 +33,40 @@ def upgrade(
     label: Labels = None,
     recipe: Annotated[
         Path | None,
-        typer.Option(
+        Option(
+            "--recipe",
             metavar="FILE",
-            show_default=False,
             help="The recipe whose `probe:` and hooks count. Default: imagesmith.yml here, if any.",
         ),
     ] = None,
     watch: Annotated[
         float,
-        typer.Option(
-            min=0,
+        Option(
+            "--watch",
             metavar="SECONDS",
             help="How long to watch supervision trees and the recipe's probe before confirming.",
         ),
     ] = 30,
-    confirm: Annotated[
+    no_confirm: Annotated[
         bool,
-        typer.Option(
-            "--confirm/--no-confirm",
-            help="Make the new version permanent; without, a restart boots the old one.",
+        Option(
+            "--no-confirm",
+            help="Leave the new version unconfirmed: until `imagesmith confirm`, a restart boots "
+            "the old one.",
         ),
-    ] = True,
+    ] = False,
     drain: Drain = 10,
     force: Force = False,
     insecure_registry: Annotated[
         list[str] | None,
-        typer.Option(metavar="HOST", help="A registry that may be reached by plain http."),
+        Option(
+            "--insecure-registry",
+            metavar="HOST",
+            help="A registry that may be reached by plain http.",
+        ),
     ] = None,
     cache_dir: CacheDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Upgrade running pets in place: no restart, no dropped connection, no lost state.
 
@@ -71,9 +74,7 @@ def upgrade(
     taken back. Several containers are upgraded one after the other, up to the first that fails.
 
     Examples:
-
       imagesmith upgrade shop-0.1.0-0.2.0.upgrade.tar --container shop
-
       imagesmith upgrade registry.example/shop:0.1.0-0.2.0 --compose-service web --watch 60
     """
     from imagesmith.cli.connect import connector
@@ -91,7 +92,7 @@ def upgrade(
         options = Options(
             watch=watch,
             drain=drain,
-            confirm=confirm,
+            confirm=not no_confirm,
             force=force,
             probe=wanted.probe if wanted else None,
             before=wanted.pet.before_upgrade if wanted else (),
@@ -99,14 +100,14 @@ def upgrade(
         )
         done = upgrade_group(containers, opened, options, say)
     if as_json:
-        typer.echo(json.dumps([_document(summary) for summary in done], indent=2))
+        print(json.dumps([_document(summary) for summary in done], indent=2))
     else:
         for summary in done:
             _print(summary)
 
 
 def _recipe(given: Path | None) -> Recipe | None:
-    from imagesmith.recipe import load
+    from imagesmith.recipe.load import load
 
     if given is not None:
         return load(given)
@@ -134,7 +135,7 @@ def _print(summary: Summary) -> None:
     from imagesmith.cli.quantity import show_size
 
     if summary.nothing:
-        typer.echo(f"{summary.container}: {summary.after} already, and permanent: nothing to do")
+        print(f"{summary.container}: {summary.after} already, and permanent: nothing to do")
         return
     installed = summary.installed
     words = [f"{summary.modules} modules", show_size(summary.bytes)]
@@ -150,11 +151,9 @@ def _print(summary: Summary) -> None:
         else:
             words.append("no process suspended")
     end = "permanent" if summary.confirmed else "not confirmed: a restart boots the old version"
-    typer.echo(
-        f"{summary.container}: {summary.before} to {summary.after}, {end}: {', '.join(words)}"
-    )
+    print(f"{summary.container}: {summary.before} to {summary.after}, {end}: {', '.join(words)}")
     if summary.confirmed:
-        typer.echo(
+        print(
             f"  for containers made from now on, declare the image of {summary.after}: "
             f"{summary.image}"
         )

@@ -7,8 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from imagesmith.cli.command import Argument, Option
 from imagesmith.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,37 +21,35 @@ __all__ = ["why"]
 def why(
     a: Annotated[
         str,
-        typer.Argument(
-            metavar="A",
+        Argument(
+            "A",
             help="What is there already: a release (a folder, a .tar.gz, or a recipe), an OCI "
             "layout (oci:DIR or oci:DIR@DIGEST), an OCI archive (.tar), or an image in a registry "
             "(HOST/NAME:TAG).",
         ),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", help="What is new; the same choice.")],
+    b: Annotated[str, Argument("B", help="What is new; the same choice.")],
     release: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Which of a recipe's `releases:`, where it has many."),
+        Option(
+            "--release", metavar="NAME", help="Which of a recipe's `releases:`, where it has many."
+        ),
     ] = None,
     platform: Annotated[
         str | None,
-        typer.Option(metavar="OS/ARCH", help="Which image, where a layout holds many."),
+        Option("--platform", metavar="OS/ARCH", help="Which image, where a layout holds many."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Show every file that differs, not the first of many.")
+        bool, Option("--all", help="Show every file that differs, not the first of many.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: everything, always.")
-    ] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON: everything, always.")] = False,
 ) -> None:
     """Why a layer of B is not one of A: the files and chunks that differ, and the usual cause.
 
     Values of configuration and literals are not shown: they can be secrets.
 
     Examples:
-
       imagesmith cache why oci:shop-1.oci _build/prod/rel/shop
-
       imagesmith cache why old.tar new.tar --json
     """
     from imagesmith.cli.why_report import document, report
@@ -66,10 +63,10 @@ def why(
         difference = compare(before, after)
         explained = explain(difference)
         if as_json:
-            typer.echo(json.dumps(document(before, after, difference, explained), indent=2))
+            print(json.dumps(document(before, after, difference, explained), indent=2))
         else:
             for line in report(before, after, difference, explained, everything=everything):
-                typer.echo(line)
+                print(line)
 
 
 def _side(text: str, release: str | None, platform: Platform | None, scratch: Path) -> Side:

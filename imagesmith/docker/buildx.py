@@ -1,30 +1,26 @@
-"""BuildKit through `docker buildx build`, by python-on-whales.
+"""BuildKit through `docker buildx build`.
 
 Everything here runs the user's own docker command, with their contexts, builders and credentials.
+We start it ourselves: python-on-whales, which could, takes 0.3 s to import (more than all
+else of an unchanged build), and keeps no handle on the command, so that nobody can end it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import signal
+import subprocess
 import tempfile
-import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from imagesmith.docker.client import Docker
+from imagesmith.docker.client import ask
 from imagesmith.errors import DockerError
 from imagesmith.oci.spec import Json
-
-if TYPE_CHECKING:
-    from python_on_whales import DockerClient
 
 __all__ = ["Build", "BuildKit", "find_buildkit", "run_build"]
 
@@ -40,6 +36,7 @@ PASSING = re.compile(
 """Builds in quick succession on Docker 28.5, two loads of one tag at once: a second try passes."""
 
 END_SECONDS = 10
+METADATA = "metadata.json"
 
 Tell = Callable[[str], None]
 
@@ -95,27 +92,29 @@ class Build:
 
 
 def find_buildkit() -> BuildKit | None:
-    """The BuildKit that the docker command talks to; None if no engine or no buildx answers."""
-    from python_on_whales import DockerException
+    """The BuildKit that the docker command talks to; None if no engine or no buildx answers.
 
-    server = Docker().version()  # which does not wait for ever, as python-on-whales would
-    if server is None:
+    Three commands at once: each waits for the engine or a builder, and none for another.
+    """
+    with ThreadPoolExecutor(3) as pool:
+        server, version, builder = pool.map(
+            lambda words: ask(*words),
+            (
+                ("info", "--format", "{{.ServerVersion}} {{json .DriverStatus}}"),
+                ("buildx", "version"),
+                ("buildx", "inspect"),
+            ),
+        )
+    engine, _, status = (server or "").partition(" ")
+    if not engine or version is None:
         return None
-    docker = _client()
-    try:
-        info = docker.system.info()
-        buildx = docker.buildx.version()
-        driver = docker.buildx.inspect().driver or "docker"
-    # python-on-whales parses what Docker prints; a docker that is none prints anything.
-    except (DockerException, OSError, ValueError):
-        return None
-    status = {tuple(pair) for pair in info.driver_status or []}
-    numbers = re.search(r"\bv?(\d+)\.(\d+)(?:\.(\d+))?", buildx.rpartition("buildx ")[2])
+    numbers = re.search(r"\bv?(\d+)\.(\d+)(?:\.(\d+))?", version.rpartition("buildx ")[2])
+    driver = re.search(r"^Driver:\s+(\S+)", builder or "", re.MULTILINE)
     return BuildKit(
-        server,
+        engine,
         tuple(int(number) for number in numbers.groups() if number) if numbers else (0,),
-        driver,
-        ("driver-type", CONTAINERD_STORE) in status,
+        driver[1] if driver else "docker",
+        CONTAINERD_STORE in status,
     )
 
 
@@ -135,85 +134,88 @@ def run_build(build: Build, tell: Tell) -> Mapping[str, Json]:
 
 
 def _run(build: Build, tell: Tell) -> Mapping[str, Json]:
-    from python_on_whales import DockerException, Image
-
-    if shutil.which("docker") is None:
-        raise DockerError("there is no docker command here", hint="Install Docker with buildx.")
     last: deque[str] = deque(maxlen=40)
     with tempfile.TemporaryDirectory(prefix="imagesmith-buildx-") as folder:
         scratch = Path(folder)
-        dockerfile = build.dockerfile
-        if isinstance(dockerfile, str):
-            (scratch / "Dockerfile").write_text(dockerfile)
-            dockerfile = scratch / "Dockerfile"
-        context = build.context
-        if context is None:
-            context = scratch / "empty"
-            context.mkdir()
-        metadata = scratch / "metadata.json"
         try:
-            lines = _client().buildx.build(
-                context,
-                file=dockerfile,
-                target=build.target,
-                build_contexts=dict(build.contexts),
-                build_args=dict(build.args),
-                output=dict(build.output),
-                tags=list(build.tags),
-                secrets=list(build.secrets),
-                ssh=build.ssh,
-                platforms=[build.platform] if build.platform else None,
-                provenance=False,  # it holds the time, so no two builds would have one digest
-                metadata_file=metadata,
-                progress="plain",
-                stream_logs=True,
+            process = subprocess.Popen(
+                ["docker", "buildx", "build", *_words(build, scratch)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
             )
-            assert not isinstance(lines, Image) and lines is not None  # it streams its log
-            for line in lines:
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            raise DockerError(
+                "there is no docker command here"
+                if missing
+                else f"docker cannot be run: {error.strerror or error}",
+                hint="Install Docker with buildx." if missing else None,
+            ) from None
+        with _ended_with_us(process):
+            assert process.stdout is not None
+            for line in process.stdout:
                 last.append(line.rstrip())
                 tell(line.rstrip())
-        except DockerException as error:
+        if process.returncode:
             raise DockerError(
-                f"BuildKit failed: {_reason([*last, *(error.stderr or '').splitlines()])}",
+                f"BuildKit failed: {_reason(last)}",
                 hint="`docker buildx ls` tells which builder was asked, `--progress plain` shows "
                 "its whole log.",
-            ) from None
-        except OSError as error:
-            raise DockerError(f"docker cannot be run: {error.strerror or error}") from None
-        except BaseException:
-            _end_children()
-            raise
-        return _metadata(metadata)
+            )
+        return _metadata(scratch / METADATA)
 
 
-def _end_children() -> None:
-    """End the docker command that python-on-whales has started, and wait for it.
+def _words(build: Build, scratch: Path) -> Iterator[str]:
+    """The command's options and the context, which is an empty folder where there is none."""
+    dockerfile, context = build.dockerfile, build.context
+    if isinstance(dockerfile, str):
+        (scratch / "Dockerfile").write_text(dockerfile)
+        dockerfile = scratch / "Dockerfile"
+    if context is None:
+        context = scratch / "empty"
+        context.mkdir()
+    yield from ("--file", str(dockerfile), "--progress", "plain")
+    yield from ("--metadata-file", str(scratch / METADATA))
+    yield "--provenance=false"  # it holds the time, so no two builds would have one digest
+    yield from ("--output", ",".join(f"{key}={value}" for key, value in build.output.items()))
+    yield from _each("--build-context", build.contexts)
+    yield from _each("--build-arg", build.args)
+    for option, values in (
+        ("--tag", build.tags),
+        ("--secret", build.secrets),
+        ("--target", [build.target]),
+        ("--ssh", [build.ssh]),
+        ("--platform", [build.platform]),
+    ):
+        for value in filter(None, values):
+            yield from (option, value)
+    yield str(context)
 
-    It keeps no handle on it, and a push that goes on after we were ended would be published.
-    """
-    for child in _children():
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGTERM)
-    deadline = time.monotonic() + END_SECONDS
-    while _children() and time.monotonic() < deadline:
-        time.sleep(0.05)
+
+def _each(option: str, values: Mapping[str, str]) -> Iterator[str]:
+    for key, value in values.items():
+        yield from (option, f"{key}={value}")
 
 
-def _children() -> list[int]:
-    """Our child processes that still run (proc(5): /proc/PID/task/TID/children)."""
-    found = [
-        int(child)
-        for task in Path("/proc/self/task").glob("*/children")
-        for child in task.read_text().split()
-    ]
-    return [child for child in found if _runs(child)]
-
-
-def _runs(child: int) -> bool:
+@contextmanager
+def _ended_with_us(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Wait for the command; end it if we are ended: a push that went on would be published."""
     try:
-        return ") Z " not in Path(f"/proc/{child}/stat").read_text()
-    except OSError:
-        return False
+        yield
+        process.wait()
+    except BaseException:
+        process.terminate()
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
+    finally:
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def _metadata(path: Path) -> Mapping[str, Json]:
@@ -224,16 +226,10 @@ def _metadata(path: Path) -> Mapping[str, Json]:
     return found if isinstance(found, dict) else {}
 
 
-def _reason(log: Sequence[str]) -> str:
+def _reason(log: Iterable[str]) -> str:
     """The lines of a failed build's log that say why: BuildKit ends with `ERROR: …`."""
-    errors = [line.strip() for line in log if line.strip().startswith(("ERROR:", "error:"))]
+    said = [line.strip() for line in log if line.strip()]
+    errors = [line for line in said if line.startswith(("ERROR:", "error:"))]
     if errors:
         return errors[-1].partition(":")[2].strip()
-    said = [line.strip() for line in log if line.strip()]
     return said[-1] if said else "it said nothing"
-
-
-def _client() -> DockerClient:
-    from python_on_whales import DockerClient
-
-    return DockerClient()

@@ -7,13 +7,12 @@ user has set them up.
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from typing import IO
 
 from imagesmith.errors import DockerError
 
-__all__ = ["Docker"]
+__all__ = ["Docker", "ask"]
 
 ANSWER_SECONDS = 10
 
@@ -23,7 +22,7 @@ class Docker:
 
     def version(self) -> str | None:
         """The version of the engine, or None if none answers."""
-        return self._ask("version", "--format", "{{.Server.Version}}")
+        return ask("version", "--format", "{{.Server.Version}}")
 
     def load(self, write: Callable[[IO[bytes]], None]) -> None:
         """Hand an archive to `docker load`; `write` writes it into the pipe.
@@ -36,6 +35,8 @@ class Docker:
                 "--load: there is no docker command here",
                 hint="Install Docker, or write a file: `--output type=docker,dest=FILE.tar`.",
             )
+        import subprocess  # here, since most builds ask no Docker, and it takes 5 ms
+
         with subprocess.Popen(
             [docker, "load"],
             stdin=subprocess.PIPE,
@@ -66,20 +67,24 @@ class Docker:
         DockerError if the engine has neither.
         """
         for reference in (f"{tag}@{digest}", image_id):
-            if self._ask("image", "inspect", "--format", "{{.Id}}", reference):
+            if ask("image", "inspect", "--format", "{{.Id}}", reference):
                 return reference
         raise DockerError(f"docker load said that it was done, but {tag} is not what was sent")
 
-    def _ask(self, *arguments: str) -> str | None:
-        """What the command prints; None if it fails, prints nothing, hangs or is not there."""
-        try:
-            done = subprocess.run(
-                ["docker", *arguments],
-                capture_output=True,
-                text=True,
-                timeout=ANSWER_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() or None if done.returncode == 0 else None
+
+def ask(*arguments: str) -> str | None:
+    """What a docker command prints; None if it fails, prints nothing, hangs or is not there."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["docker", *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=ANSWER_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from imagesmith.docker.access import NO_ACCESS, Access
 from imagesmith.docker.buildx import Build, Tell
 from imagesmith.docker.dockerfile import SCRIPTS, Dockerfile, placed, script_context
 from imagesmith.docker.log import run_logged
@@ -83,17 +84,6 @@ for release in _build/*/rel/*; do
   if [ -d "$release/releases" ]; then cp -a "$release" /imagesmith/out/; fi
 done
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What a build may use and nothing of it keeps: buildx's `--secret` and `--ssh`."""
-
-    secrets: Sequence[str] = ()
-    ssh: str | None = None
-
-
-NO_ACCESS = Access()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from imagesmith.docker.buildx import OLDEST_BUILDX as OLDEST
-from imagesmith.docker.buildx import BuildKit, Tell, find_buildkit
 from imagesmith.docker.client import Docker
-from imagesmith.engine.buildkit import BuildKitEngine
 from imagesmith.engine.embedded import EmbeddedEngine, user_registry
 from imagesmith.engine.engine import Engine, LoadOutput, Output, RegistryOutput
 from imagesmith.engine.name import EngineName
-from imagesmith.engine.split import SplitEngine
 from imagesmith.errors import DockerError
 
 if TYPE_CHECKING:
+    from imagesmith.docker.buildx import BuildKit, Tell
     from imagesmith.oci.registry import Registry
 
 __all__ = ["choose_engine"]
@@ -39,6 +36,9 @@ def choose_engine(
     pushes = RegistryOutput() in outputs
     if name is EngineName.AUTO and LoadOutput() not in outputs:
         return embedded, f"a {'registry' if pushes else 'file'} needs no Docker"
+
+    from imagesmith.docker.buildx import find_buildkit
+
     buildkit = find_buildkit()
     problem = _problem(buildkit)
     if buildkit is None or problem:
@@ -54,6 +54,10 @@ def choose_engine(
             )
         return embedded, problem
     why = f"Docker {buildkit.docker} with buildx {buildkit.buildx_version} answers"
+
+    from imagesmith.engine.buildkit import BuildKitEngine
+    from imagesmith.engine.split import SplitEngine
+
     by_docker = BuildKitEngine(buildkit, Docker(), tell)
     if pushes and name is EngineName.AUTO:
         return SplitEngine(by_docker, embedded), f"{why}; a registry needs none"
@@ -64,6 +68,8 @@ def _problem(buildkit: BuildKit | None) -> str:
     if buildkit is None:
         return "no Docker with buildx answers"
     if not buildkit.is_new_enough:
+        from imagesmith.docker.buildx import OLDEST_BUILDX as OLDEST
+
         oldest = ".".join(map(str, OLDEST))
         return (
             f"buildx {buildkit.buildx_version} is too old: {oldest} is the first that takes an "

@@ -5,6 +5,7 @@ Of a layer that the store knows, nothing is read, tarred or compressed until som
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from imagesmith.layer.layer import Layer
@@ -18,7 +19,10 @@ __all__ = ["build_layer"]
 def build_layer(plan: Plan, store: Store) -> Layer:
     """The layer of a plan. Raises ReleaseError or OutputError if it cannot be written."""
     key = plan.key
-    make = partial(tar, plan.members, plan.prefix)
+
+    def make() -> Iterable[bytes]:
+        return tar(plan.members, plan.prefix)  # a plan's members can be dear to know
+
     entry = store.find(key) or store.write(key, make, f"{plan.group} {plan.name}")
     return Layer(
         plan.group,

@@ -1,4 +1,4 @@
-"""What a cache holds: layers, each a blob and the entries that lead to it, and exported bases."""
+"""What a cache holds: layers, each a blob and the entries that lead to it, bases and memos."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 
 from imagesmith.layer.entries import Entries
 from imagesmith.layer.entry import Entry
+from imagesmith.memo import MEMOS
 from imagesmith.oci.blobs import BlobDir
 
 __all__ = [
     "BASES",
+    "MEMO",
     "Item",
     "blob_paths",
     "contents",
@@ -26,6 +28,8 @@ __all__ = [
 
 BASES = "bases"
 """The folder of exported bases, an OCI layout each (`base.export`)."""
+MEMO = "memo"
+"""The group of what was found out once (`memo`): small, and of no interest by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ def contents(cache: Path) -> list[Item]:
         if digest not in by_digest:
             items.append(_item("blob", digest[:19], digest, (path,)))
     items += [_item("exported base", root.name, "", (root,)) for root in in_folder(cache / BASES)]
+    items += [_item(MEMO, path.name[:12], "", (path,)) for path in in_folder(cache / MEMOS)]
     return sorted(filter(None, items), key=lambda item: (item.used, item.name))
 
 

@@ -121,7 +121,7 @@ def import_cache(cache: Path, archive: Path) -> Parcel:
     try:
         with archive.open("rb") as file, tarfile.open(fileobj=file, mode="r|") as opened:
             return _Importing(cache, archive, opened).run()
-    except (tarfile.TarError, EOFError):
+    except (tarfile.TarError, EOFError, ValueError):  # tarfile reads some numbers with a bare int()
         raise CacheError(
             f"{archive}: this is no archive of a cache, or it is damaged or cut short",
             hint="Write one with `imagesmith cache export`.",
@@ -151,7 +151,8 @@ class _Importing:
             if member.isdir() and FOLDERS.fullmatch(member.name):
                 continue
             size = wanted.pop(member.name, None)
-            if size is None or not member.isreg():
+            # A sparse file says of itself how large it is: no more than its header need be there.
+            if size is None or not member.isreg() or member.issparse():
                 raise self._error(member.name, "this is nothing that a cache holds")
             if size != member.size:
                 raise self._error(member.name, f"{member.size} bytes instead of {size}")

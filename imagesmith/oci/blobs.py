@@ -4,8 +4,10 @@
     FOLDER/tmp/…        one that is being written
 
 A blob is hashed whole before it is handed out, so it does not matter what a crash, a bad disk or a
-meddler has left here: a damaged blob is removed, and is a blob that is not here. Of several
-processes that write the same one, each renames its own into place, and all have written the same.
+meddler has left here: a damaged blob is removed, and is a blob that is not here. A small one, as
+nearly all are, is handed out from memory then; a large one is hashed again as it is read. Of
+several processes that write the same one, each renames its own into place, and all have written
+the same.
 
 A layout gets copies, never hard links: `chmod`, `chown` and edits in place would reach into the
 cache. And all that a link would save of an unchanged build is 2 %: the bytes are hashed anyway.
@@ -21,11 +23,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from imagesmith.errors import OutputError
-from imagesmith.oci.blob import CHUNK_BYTES, checked
+from imagesmith.oci.blob import CHUNK_BYTES, Verified, checked
 from imagesmith.oci.spec import Descriptor
 from imagesmith.oci.temporary import sweep, temporary
 
 __all__ = ["BlobDir"]
+
+HELD_BYTES = 8 << 20
+"""The largest blob that is handed out from memory."""
 
 
 class BlobDir:
@@ -46,14 +51,15 @@ class BlobDir:
             file = path.open("rb")
         except OSError:
             return None
-        if not _is_whole(file, descriptor):
+        blob = _whole(file, descriptor)
+        if blob is not file:
             file.close()
-            with suppress(OSError):
-                path.unlink()
-            return None
         with suppress(OSError):
-            os.utime(path)
-        return file
+            if blob is None:
+                path.unlink()
+            else:
+                os.utime(path)
+        return blob
 
     def add(self, descriptor: Descriptor, chunks: Iterable[bytes]) -> None:
         """See BlobStore. Raises OutputError for a disk that refuses too."""
@@ -88,14 +94,18 @@ class BlobDir:
             ) from None
 
 
-def _is_whole(file: BinaryIO, descriptor: Descriptor) -> bool:
-    digest = hashlib.sha256()
+def _whole(file: BinaryIO, descriptor: Descriptor) -> BinaryIO | None:
+    """The blob, if the file is all of it: a small one in memory, a large one as this file."""
     try:
         if os.fstat(file.fileno()).st_size != descriptor.size:
-            return False
+            return None
+        if descriptor.size <= HELD_BYTES:
+            held = Verified(file.read(descriptor.size))
+            return held if held.digest == descriptor.digest else None
+        digest = hashlib.sha256()
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
         file.seek(0)
     except OSError:  # the disk cannot read it
-        return False
-    return f"sha256:{digest.hexdigest()}" == descriptor.digest
+        return None
+    return file if f"sha256:{digest.hexdigest()}" == descriptor.digest else None

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from imagesmith.errors import RegistryError
-from imagesmith.oci.host import BROKEN, Call, Host, describe
+from imagesmith.oci.call import Call
+from imagesmith.oci.host import Host
+from imagesmith.oci.trouble import BROKEN, describe
 
 if TYPE_CHECKING:
     from requests import Response

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 import io
 import ipaddress
-import json
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from time import time
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
-import urllib3
 
 from imagesmith.errors import RegistryError
-from imagesmith.oci.authorization import Authorization, Scopes, TokenRequest
+from imagesmith.oci.authorization import Authorization, TokenRequest
+from imagesmith.oci.call import Answer, Call
 from imagesmith.oci.connection import make_session
 from imagesmith.oci.credentials import HUB, Credentials
 from imagesmith.oci.patience import Patience
 from imagesmith.oci.tls import tls_context
+from imagesmith.oci.trouble import BROKEN, describe, retry_after, words_of
 
 if TYPE_CHECKING:
     from requests import Response
 
-__all__ = [
-    "BROKEN",
-    "MAX_ANSWER_BYTES",
-    "Answer",
-    "Body",
-    "Call",
-    "Host",
-    "Interrupted",
-    "describe",
-]
+__all__ = ["BROKEN", "MAX_ANSWER_BYTES", "Host", "Interrupted", "describe"]
 
 HUB_HOST = "registry-1.docker.io"
 MAX_ANSWER_BYTES = 4 << 20
@@ -47,58 +35,11 @@ REDIRECTS = (301, 302, 303, 307, 308)
 AGAIN = (408, 425, 429)
 """What may go well a little later, as every 5xx may (RFC 9110, 9.2; RFC 6585)."""
 
-BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-"""What a connection that breaks, or never comes to be, raises."""
-
-Headers = Mapping[str, str]
 _T = TypeVar("_T")
-
-
-class Body(Protocol):
-    """A body that is streamed, and can be sent but once."""
-
-    def __len__(self) -> int:
-        """Its size in bytes."""
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Its bytes; here so that requests takes it for a stream."""
-
-    def read(self, size: int, /) -> bytes:
-        """At most so many of its bytes; none at its end."""
 
 
 class Interrupted(RegistryError):
     """A registry that went away, or could not just now: asked again later it might."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A request. `url` may be relative to the registry's; `what` names it to the user.
-
-    Statuses in `ok` are answers, all others are errors. A call that is made `once` is not
-    repeated after a failure that its caller knows more about.
-    """
-
-    method: str
-    url: str
-    what: str
-    scopes: Scopes = ()
-    headers: Headers = field(default_factory=dict)
-    query: Sequence[tuple[str, str]] = ()
-    body: bytes | Body = b""
-    ok: Collection[int] = (200,)
-    once: bool = False
-    authorization: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer, read whole; header names in any case. `url` is what it came from."""
-
-    status: int
-    headers: Headers
-    body: bytes
-    url: str
 
 
 class Host:
@@ -153,8 +94,8 @@ class Host:
                 try:
                     if response.status_code in call.ok:
                         return read(call, response)
-                    status, wanted = response.status_code, _retry_after(response)
-                    trouble = _words(response)
+                    status, wanted = response.status_code, retry_after(response)
+                    trouble = words_of(response)
                     if status not in AGAIN and (status < 500 or status == 501):
                         raise self._refused(call, response, trouble)
                 finally:
@@ -245,13 +186,14 @@ class Host:
                         if status not in AGAIN and status < 500 and status != 400:
                             self._authorization.challenged(response.headers.get("WWW-Authenticate"))
                             return base
-                        trouble, wanted = trouble or _words(response), _retry_after(response)
+                        trouble, wanted = trouble or words_of(response), retry_after(response)
                 except BROKEN as error:
                     self._raise_if_hopeless(call, error)
                     trouble = trouble or describe(error)
             if failures < tries:
                 self.wait(failures, wanted)
-        raise Interrupted(f"{self.name}: GET /v2/: {trouble}, {tries} times")
+        often = f", {tries} times" if tries > 1 else ""
+        raise Interrupted(f"{self.name}: GET /v2/: {trouble}{often}")
 
     def _schemes(self) -> tuple[str, ...]:
         """On the loopback nobody listens, and most registries there speak plain http."""
@@ -331,28 +273,6 @@ class Host:
         return f"{self.name}: {call.method} {call.what}"
 
 
-def describe(error: Exception) -> str:
-    """What became of a connection, in a few words: those of the innermost cause."""
-    cause: BaseException = error
-    while True:
-        args = [item for item in cause.args if isinstance(item, BaseException)]
-        inner = getattr(cause, "reason", None)
-        below = inner if isinstance(inner, BaseException) else next(iter(args), None)
-        if below is None:
-            break
-        cause = below
-    if isinstance(cause, urllib3.exceptions.NewConnectionError):
-        return str(cause).rpartition("] ")[2]  # the system's words, behind its number
-    if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
-        return "it could not be reached"
-    if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
-        return "it stalled"
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    words = str(cause).rpartition(": ")[2].strip() or type(cause).__name__
-    return words[:300]
-
-
 def _body(response: Response) -> bytes:
     data = bytearray()
     while len(data) <= MAX_ANSWER_BYTES:
@@ -361,30 +281,6 @@ def _body(response: Response) -> bytes:
             break
         data += chunk
     return bytes(data)
-
-
-def _words(response: Response) -> str:
-    """The status, and what the registry's `errors` say (OCI distribution, "Error Codes")."""
-    said = f"{response.status_code} {response.reason or ''}".strip()
-    try:
-        document = json.loads(response.raw.read(1 << 16, decode_content=False) or b"null")
-        errors = document["errors"]
-        words = [f"{item.get('code', '')}: {item.get('message', '')}" for item in errors]
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, *BROKEN):
-        return said
-    told = "; ".join(word.strip(": ") for word in words[:3])
-    return f"{said} ({told[:500]})" if told else said
-
-
-def _retry_after(response: Response) -> float | None:
-    """`Retry-After` in seconds (RFC 9110, 10.2.3): a number of them, or a date."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time()) if text else None
-    except ValueError:
-        return None
 
 
 def _form(fields: Mapping[str, str]) -> bytes:

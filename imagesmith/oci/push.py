@@ -117,8 +117,16 @@ def _stopping(registry: Registry) -> Iterator[None]:
 
 
 def _blobs(images: Iterable[Wanted]) -> list[Source]:
-    """The blobs of all images, each once: releases of one umbrella share most layers."""
-    return list({blob.descriptor.digest: blob for image in images for blob in image.blobs}.values())
+    """The blobs of all images, each once: releases of one umbrella share most layers.
+
+    A blob that is in several is known to be where any of them says.
+    """
+    found: dict[str, Source] = {}
+    for blob in (blob for image in images for blob in image.blobs):
+        same = found.get(blob.descriptor.digest, blob)
+        holders = dict.fromkeys((*same.holders, *blob.holders))
+        found[blob.descriptor.digest] = replace(blob, holders=tuple(holders))
+    return list(found.values())
 
 
 def _tags(image: Wanted, repository: str) -> list[str]:

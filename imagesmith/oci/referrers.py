@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 from imagesmith.errors import BaseError, RegistryError
 from imagesmith.oci.authorization import pull
 from imagesmith.oci.blob import Source
-from imagesmith.oci.host import Answer, Call
+from imagesmith.oci.call import Answer, Call
 from imagesmith.oci.repository import Repository
 from imagesmith.oci.spec import Descriptor, Json, MediaType, array, index, parse, to_bytes
 

@@ -8,8 +8,9 @@ from enum import StrEnum
 from imagesmith.errors import BaseError, RegistryError
 from imagesmith.oci.authorization import pull, push
 from imagesmith.oci.blob import Source
+from imagesmith.oci.call import Answer, Call
 from imagesmith.oci.download import download
-from imagesmith.oci.host import MAX_ANSWER_BYTES, Answer, Call, Host
+from imagesmith.oci.host import MAX_ANSWER_BYTES, Host
 from imagesmith.oci.spec import Descriptor, MediaType, digest_of, parse
 from imagesmith.oci.upload import Upload
 

@@ -17,7 +17,8 @@ from urllib.parse import quote, urljoin, urlsplit
 from imagesmith.errors import RegistryError
 from imagesmith.oci.authorization import Scopes, push
 from imagesmith.oci.blob import Source
-from imagesmith.oci.host import Answer, Body, Call, Host, Interrupted
+from imagesmith.oci.call import Answer, Body, Call
+from imagesmith.oci.host import Host, Interrupted
 
 __all__ = ["Upload", "session_of"]
 

@@ -1,11 +1,11 @@
 """The recipe: what to build, on which base, and how the image behaves.
 
-`model` is the shape, a tree of frozen values that knows its rules; `schema` is that shape as the
-JSON Schema that editors read; `load` makes a recipe from a file and tells every mistake at once.
+`recipe` is what a recipe is, plain values; `grammar` is how they are written, `schema` is that as
+the JSON Schema that editors read, and `parse` makes a recipe of YAML and tells every mistake at
+once. `load` reads a file, by way of them or of what was kept of an earlier time.
 """
 
-from imagesmith.recipe.load import default, load, parse
-from imagesmith.recipe.model import (
+from imagesmith.recipe.recipe import (
     Base,
     Builder,
     DockerfileBase,
@@ -25,8 +25,8 @@ from imagesmith.recipe.model import (
     SourceDockerfile,
     TcpProbe,
     WebsocketProbe,
+    default,
 )
-from imagesmith.recipe.schema import schema
 
 __all__ = [
     "Base",
@@ -49,7 +49,4 @@ __all__ = [
     "TcpProbe",
     "WebsocketProbe",
     "default",
-    "load",
-    "parse",
-    "schema",
 ]

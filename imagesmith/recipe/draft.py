@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from imagesmith.errors import UsageError
-from imagesmith.recipe.base import COMPONENT
+from imagesmith.recipe.grammar.base import COMPONENT
 
 __all__ = ["Draft", "DraftRelease", "draft"]
 

@@ -8,8 +8,9 @@ from functools import cache
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from imagesmith.recipe.model import RELEASE_KEYS, Recipe
-from imagesmith.recipe.section import Section
+from imagesmith.recipe.grammar.recipe import Recipe
+from imagesmith.recipe.grammar.section import Section
+from imagesmith.recipe.recipe import RELEASE_KEYS
 
 __all__ = ["Place", "description_at", "keys_at", "schema"]
 

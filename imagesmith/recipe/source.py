@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import yaml
 
-__all__ = ["LARGEST", "Mistake", "SourceError", "compose"]
+from imagesmith.recipe.file import LARGEST
 
-LARGEST = 1 << 20  # bytes
+__all__ = ["Mistake", "SourceError", "compose"]
+
 _DEEPEST = 20  # a recipe needs five levels; the composer calls itself once a level
 
 # Everything that PyYAML's reader would refuse with a bare offset.

@@ -225,7 +225,7 @@ def test_what_was_damaged_is_found_out_again(
     minimal: Minimal, release: list[Member], number: int
 ) -> None:
     known = minimal.keys(release)
-    for file in (minimal.scratch / "cache/bases").iterdir():
+    for file in (minimal.scratch / "cache/memos").iterdir():
         file.write_bytes(list(damage(file.read_bytes()))[number])
     assert minimal.keys(release) == known
     assert minimal.keys(sealed(release)) == known

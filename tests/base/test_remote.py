@@ -29,7 +29,7 @@ DIGEST = "org.opencontainers.image.base.digest"
 
 @pytest.fixture(scope="module", params=["docker-registry", "crane"])
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A registry with `base:one`, `base:arm`, and both in the index that crane makes, `base:all`."""
+    """A registry with `base:one`, `base:arm`, and both in an index of crane's, `base:all`."""
     serve = crane_registry if request.param == "crane" else docker_registry
     with serve(tmp_path_factory.mktemp("registry")) as found:
         for image, tag in ((ONE, "one"), (ARM, "arm")):

@@ -168,15 +168,40 @@ def test_a_recipe_tells_all_its_mistakes(smith: Smith, here: Path) -> None:
     assert len(lines) >= 3
 
 
-@pytest.mark.parametrize("base", ["debian:12", "{dockerfile: D}", "{minimal: {sysroot: debian}}"])
+# Of a reference, BuildKit is needed only if it is asked for: else its registry is.
+@pytest.mark.parametrize(
+    ("base", "engine"),
+    [
+        ("{dockerfile: D}", "auto"),
+        ("{dockerfile: D}", "embedded"),
+        ("127.0.0.1:1/debian:12", "buildkit"),
+        ("{minimal: {sysroot: debian}}", "buildkit"),
+    ],
+)
 def test_a_base_that_needs_buildkit_is_said(
-    smith: Smith, here: Path, release: Path, base: str
+    smith: Smith, here: Path, release: Path, base: str, engine: str
 ) -> None:
     (here / "D").write_text("FROM scratch\n")
     (here / "r.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\nbase: {base}\n")
-    done = smith("build", "r.yml")
+    done = smith("build", "r.yml", "--engine", engine)
     assert done.code == 1
-    assert "needs BuildKit, but no Docker with buildx answers" in done.stderr
+    wanted = (
+        "--engine buildkit: no Docker" if engine == "buildkit" else "needs BuildKit, but no Docker"
+    )
+    assert f"{wanted} with buildx answers" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("engine", "base"), [("auto", "{}"), ("embedded", "{{minimal: {{sysroot: {}}}}}")]
+)
+def test_a_base_whose_registry_does_not_answer_is_said(
+    smith: Smith, here: Path, release: Path, engine: str, base: str
+) -> None:
+    form = base.format("127.0.0.1:1/debian:12")
+    (here / "r.yml").write_text(f"version: 1\nrelease: {{path: {release}}}\nbase: {form}\n")
+    done = smith("build", "r.yml", "--engine", engine)
+    assert done.code == 1
+    assert "imagesmith: 127.0.0.1:1: GET /v2/: Connection refused, 5 times" in done.stderr
 
 
 def test_a_command_that_the_release_does_not_know(smith: Smith, here: Path, release: Path) -> None:

@@ -112,7 +112,7 @@ def test_nothing_but_the_cache_is_left_and_no_temporary_is_in_it(
     smith: Smith, release: Path, cache: Path
 ) -> None:
     smith("build", release)
-    assert {path.name for path in cache.iterdir()} == {"layers", "blobs", "running"}
+    assert {path.name for path in cache.iterdir()} == {"layers", "blobs", "memos", "running"}
     assert list((cache / "blobs/tmp").iterdir()) == []
     assert list((cache / "running").iterdir()) == []
 

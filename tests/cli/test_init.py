@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from imagesmith.errors import RecipeError
-from imagesmith.recipe import Recipe, load
+from imagesmith.recipe import Recipe
+from imagesmith.recipe.load import load
 from tests.cli.conftest import Smith
 from tests.trees import APPLICATIONS, App, make_release
 

@@ -80,7 +80,8 @@ def test_a_push_puts_the_same_layers_into_a_registry(
     shop: Shop, tmp_path: Path, registry_host: str
 ) -> None:
     tag = f"{registry_host}/team/shop:1"
-    reference = _build(shop, tmp_path, "--push", "-t", tag, "--metadata-file", "m.json")
+    options = ("--engine", "buildkit", "--push", "-t", tag, "--metadata-file", "m.json")
+    reference = _build(shop, tmp_path, *options)
     digest = json.loads((tmp_path / "m.json").read_text())["containerimage.digest"]
     assert reference == f"{tag}@{digest}"
     _build(shop, tmp_path, "-o", "type=oci,tar=false,dest=ours")
@@ -95,7 +96,8 @@ def test_a_push_puts_the_same_layers_into_a_registry(
 def test_a_registry_that_does_not_answer_is_told_in_buildkits_words(
     shop: Shop, tmp_path: Path
 ) -> None:
-    done = imagesmith("build", shop.web, "--push", "-t", "127.0.0.1:1/shop:1", cwd=tmp_path)
+    options = ("--engine", "buildkit", "--push", "-t", "127.0.0.1:1/shop:1")
+    done = imagesmith("build", shop.web, *options, cwd=tmp_path)
     assert done.returncode == 1
     assert "imagesmith: BuildKit failed: " in done.stderr
     assert "connection refused" in done.stderr

@@ -25,7 +25,10 @@ release: {{path: {path}}}
 ports: [4000]
 env: {{GREETING: from the recipe}}
 """
-RELEASES = '[{N, V, S, lists:member("echo-0.1.0", L)} || {N, V, L, S} <- release_handler:which_releases()].'
+RELEASES = (
+    '[{N, V, S, lists:member("echo-0.1.0", L)} '
+    "|| {N, V, L, S} <- release_handler:which_releases()]."
+)
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from imagesmith.layer.build import build_layer
 from imagesmith.layer.files import kept_chunks, pieces_of
 from imagesmith.layer.split import plan_layers
 from imagesmith.layer.store import Scratch
-from imagesmith.recipe import load
-from imagesmith.recipe.release import SourceCommand
+from imagesmith.recipe import SourceCommand
+from imagesmith.recipe.load import load
 from tests.debian import debian_image, our_dockerfile
 from tests.shop import REPO, SHOP, Shop, copy_source
 

@@ -9,7 +9,6 @@ import pytest
 from imagesmith.docker import buildx
 from imagesmith.docker.buildx import Build, BuildKit, Tell, run_build
 from imagesmith.docker.client import Docker
-from imagesmith.engine import choose
 from imagesmith.engine.buildkit import BuildKitEngine
 from imagesmith.engine.choose import choose_engine
 from imagesmith.engine.engine import ArchiveOutput, LoadOutput, Output, RegistryOutput
@@ -42,7 +41,7 @@ def _quiet(_: str) -> None:
 def test_auto_says_why(
     monkeypatch: pytest.MonkeyPatch, found: BuildKit | None, output: Output, engine: str, why: str
 ) -> None:
-    monkeypatch.setattr(choose, "find_buildkit", lambda: found)
+    monkeypatch.setattr(buildx, "find_buildkit", lambda: found)
     monkeypatch.setattr(Docker, "version", lambda _: "26.1.5")
     chosen, reason = choose_engine(EngineName.AUTO, [output], _quiet)
     assert chosen.name == engine
@@ -50,7 +49,7 @@ def test_auto_says_why(
 
 
 def test_where_no_docker_answers_nothing_is_built_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "find_buildkit", lambda: None)
+    monkeypatch.setattr(buildx, "find_buildkit", lambda: None)
     monkeypatch.setattr(Docker, "version", lambda _: None)
     every: list[list[Output]] = [[LoadOutput()], [RegistryOutput(), LoadOutput()]]
     for outputs in every:
@@ -59,7 +58,7 @@ def test_where_no_docker_answers_nothing_is_built_for_it(monkeypatch: pytest.Mon
 
 
 def test_what_is_loaded_and_pushed_goes_each_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choose, "find_buildkit", lambda: GOOD)
+    monkeypatch.setattr(buildx, "find_buildkit", lambda: GOOD)
     outputs: list[Output] = [LoadOutput(), RegistryOutput()]
     chosen, reason = choose_engine(EngineName.AUTO, outputs, _quiet)
     assert chosen.name == "buildkit and embedded"
@@ -72,7 +71,7 @@ def test_what_is_loaded_and_pushed_goes_each_its_own_way(monkeypatch: pytest.Mon
 def test_buildkit_that_is_asked_for_and_not_there_is_an_error(
     monkeypatch: pytest.MonkeyPatch, found: BuildKit | None
 ) -> None:
-    monkeypatch.setattr(choose, "find_buildkit", lambda: found)
+    monkeypatch.setattr(buildx, "find_buildkit", lambda: found)
     with pytest.raises(DockerError, match=r"--engine buildkit: (no Docker|buildx 0\.10)"):
         choose_engine(EngineName.BUILDKIT, [FILE], _quiet)
 

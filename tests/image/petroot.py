@@ -19,7 +19,7 @@ from imagesmith.beam.tree import Folder
 from imagesmith.image.cattle import plan_cattle
 from imagesmith.image.pet import plan_pet
 from imagesmith.layer.member import FileMember, LinkMember
-from imagesmith.recipe import parse
+from imagesmith.recipe.parse import parse
 from tests.trees import APPLICATIONS, App, make_release
 
 __all__ = ["NEXT", "SHELLS", "PetRoot"]

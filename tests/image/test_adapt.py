@@ -12,7 +12,7 @@ from imagesmith.errors import ReleaseError
 from imagesmith.image.cattle import command, plan_cattle
 from imagesmith.layer.member import FileMember, LinkMember, Member
 from imagesmith.layer.split import Group, LayerPlan
-from imagesmith.recipe import parse
+from imagesmith.recipe.parse import parse
 from tests.trees import (
     APPLICATIONS,
     App,

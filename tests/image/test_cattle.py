@@ -17,7 +17,8 @@ from imagesmith.layer.label import LAYERS_LABEL
 from imagesmith.layer.member import FileMember
 from imagesmith.layer.store import Scratch
 from imagesmith.oci.spec import Platform
-from imagesmith.recipe import Recipe, parse
+from imagesmith.recipe import Recipe
+from imagesmith.recipe.parse import parse
 from tests.oci.images import make, make_layer
 from tests.trees import make_release
 

@@ -25,7 +25,8 @@ from imagesmith.layer.build import build_layer
 from imagesmith.layer.member import FileMember, FolderMember, Member
 from imagesmith.layer.store import Scratch
 from imagesmith.oci.spec import Platform
-from imagesmith.recipe import Recipe, parse
+from imagesmith.recipe import Recipe
+from imagesmith.recipe.parse import parse
 from tests.oci.images import make_layer
 from tests.trees import APPLICATIONS, make_distillery_release, make_release, make_relx_release
 

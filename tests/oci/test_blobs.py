@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from imagesmith.errors import OutputError, RegistryError
-from imagesmith.oci.blobs import BlobDir
+from imagesmith.oci.blob import Source
+from imagesmith.oci.blobs import HELD_BYTES, BlobDir
 from imagesmith.oci.spec import Descriptor, MediaType
 
 TEXT = b"a blob\n" * 1000
@@ -73,6 +75,52 @@ def test_a_damaged_blob_is_removed_and_is_not_there(blobs: BlobDir, damage: obje
     damage(blobs.path(BLOB.digest))
     assert held(blobs) is None
     assert files(blobs.folder) == []
+
+
+def _changed_after_it_was_opened(blobs: BlobDir, data: bytes) -> Source:
+    """A blob in which somebody flips a bit between its being checked and its being read."""
+    blob = Descriptor.of(MediaType.LAYER_GZIP, data)
+    blobs.add(blob, [data])
+
+    def opened() -> BinaryIO:
+        file = blobs.open(blob)
+        assert file
+        with blobs.path(blob.digest).open("r+b") as meddled:
+            meddled.seek(-1, os.SEEK_END)
+            meddled.write(b"X")
+        return file
+
+    return Source(blob, opened)
+
+
+def test_a_small_blob_is_read_as_it_was_checked_whatever_becomes_of_its_file(
+    blobs: BlobDir,
+) -> None:
+    for data in (TEXT, bytes(HELD_BYTES)):
+        source = _changed_after_it_was_opened(blobs, data)
+        assert b"".join(source.chunks()) == data
+        assert blobs.open(source.descriptor) is None
+
+
+def test_a_large_blob_that_changes_after_it_was_checked_is_seen_to_be_damaged(
+    blobs: BlobDir,
+) -> None:
+    source = _changed_after_it_was_opened(blobs, bytes(HELD_BYTES + 1))
+    with pytest.raises(OutputError, match=f"blob {source.descriptor.digest} is damaged"):
+        list(source.chunks())
+
+
+def test_a_small_blob_in_the_place_of_another_is_seen_to_be_damaged(blobs: BlobDir) -> None:
+    blobs.add(BLOB, [TEXT])
+    other = Descriptor.of(MediaType.LAYER_GZIP, TEXT[::-1])
+
+    def opened() -> BinaryIO:
+        file = blobs.open(BLOB)
+        assert file
+        return file
+
+    with pytest.raises(OutputError, match=f"blob {other.digest} is damaged"):
+        list(Source(other, opened).chunks())
 
 
 def test_a_folder_in_a_blobs_place_is_no_blob_and_adding_says_so(blobs: BlobDir) -> None:

@@ -9,7 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imagesmith.errors import RecipeError
-from imagesmith.recipe import Recipe, load, parse
+from imagesmith.recipe import Recipe
+from imagesmith.recipe.load import load
+from imagesmith.recipe.parse import parse
 
 NO_RELEASE = "release: is missing; add `release: {path: …}` (or `releases: …`, or `source: …`)"
 
@@ -80,8 +82,8 @@ def test_an_unknown_key_that_resembles_none_gets_the_list_of_keys(tmp_path: Path
     text = "version: 1\nrelease: {path: .}\nlayers: {zzz: 1}\npet: {kennel: 2}\n"
     assert problems(text, tmp_path) == [
         "3:10: layers.zzz: unknown key; the keys here are max, strip, canonical, own",
-        "4:7: pet.kennel: unknown key; the keys here are volume, appups, versioning, before_upgrade, "
-        "after_upgrade",
+        "4:7: pet.kennel: unknown key; the keys here are volume, appups, versioning, "
+        "before_upgrade, after_upgrade",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import jsonschema
@@ -10,7 +11,10 @@ import pytest
 import yaml
 
 from imagesmith.errors import RecipeError
-from imagesmith.recipe import Recipe, load, parse, schema
+from imagesmith.recipe import Recipe
+from imagesmith.recipe.load import load
+from imagesmith.recipe.parse import parse
+from imagesmith.recipe.schema import schema
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.yml"))
@@ -61,7 +65,7 @@ def test_each_example_in_a_comment_is_accepted(path: Path, tmp_path: Path) -> No
 
 def _commented(text: str) -> list[tuple[str, str]]:
     """The keys that stand at the top as comments, each with what is indented below it."""
-    keys = "|".join(Recipe.model_fields)
+    keys = "|".join(field.name for field in fields(Recipe))
     found = re.findall(rf"^# (({keys}):.*(?:\n#   +\S.*)*)", text, re.MULTILINE)
     return [
         (key, re.sub(r"^# ?", "", block, flags=re.MULTILINE))

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagesmith.errors import RecipeError, UsageError
-from imagesmith.recipe import Recipe, parse
+from imagesmith.recipe import Recipe
 from imagesmith.recipe.draft import Draft, DraftRelease, draft
+from imagesmith.recipe.parse import parse
 
 
 def read(facts: Draft) -> Recipe:

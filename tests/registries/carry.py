@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import resource
+import re
 import sys
 from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
 from imagesmith.oci.blob import Source
@@ -63,8 +64,15 @@ def _main(name: str, megabytes: int) -> None:
     repository = client.repository(name)
     pulled = sum(len(chunk) for item in layers for chunk in repository.chunks(item.descriptor))
     assert pulled >= megabytes << 20
-    # Linux counts it in kilobytes (getrusage(2)).
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    print(_most_memory())
+
+
+def _most_memory() -> int:
+    """Of this program alone: what getrusage says begins with the most of who started it."""
+    status = Path("/proc/self/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)  # proc(5): "peak resident set size"
+    assert found
+    return int(found[1]) * 1024
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from imagesmith.oci.registry import Registry
 
 __all__ = ["IMPATIENT", "noise", "push", "registry_client"]
 
-IMPATIENT = Patience(connect=2, silence=0.3, tries=3, first_pause=0.001, longest_pause=0.01)
+IMPATIENT = Patience(connect=2, silence=1.0, tries=3, first_pause=0.001, longest_pause=0.01)
 
 
 def registry_client(

@@ -15,7 +15,8 @@ from imagesmith.image.cattle import command, plan_cattle
 from imagesmith.image.warnings import warnings
 from imagesmith.layer.member import FileMember
 from imagesmith.layer.split import LayerPlan
-from imagesmith.recipe import load, parse
+from imagesmith.recipe.load import load
+from imagesmith.recipe.parse import parse
 from tests.echo import ECHO, build_echo
 from tests.shop import Shop, copy_source
 

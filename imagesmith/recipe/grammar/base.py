@@ -8,11 +8,12 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from imagesmith.recipe.section import (
+from imagesmith.recipe import recipe as made
+from imagesmith.recipe.grammar.section import (
     FilePath,
     Section,
     absolute,
-    kind_of,
+    disk_of,
     told_by_key,
     wants,
     wrong,
@@ -34,6 +35,8 @@ _LONGEST_REFERENCE = 512
 class LayoutBase(Section):
     """An OCI layout on disk: `oci:DIR` or `oci:DIR@sha256:…`."""
 
+    makes = made.LayoutBase
+
     path: Path = Field(description="The layout's folder.")
     digest: str | None = Field(
         default=None, description="The manifest or index in it; without one it must hold just one."
@@ -42,6 +45,8 @@ class LayoutBase(Section):
 
 class ReferenceBase(Section):
     """An image in a registry, such as `debian:12-slim`."""
+
+    makes = made.ReferenceBase
 
     reference: str = Field(description="The reference, as it stands in the recipe.")
 
@@ -55,7 +60,7 @@ def _read_place(text: str, info: ValidationInfo) -> LayoutBase | ReferenceBase:
         path = absolute(folder, info)
         if not isinstance(path, Path):
             raise wrong("the layout's folder is missing; write for example oci:./base.oci")
-        if info.context is not None and kind_of(path) != "folder":
+        if disk_of(info).kind(path) != "folder":
             raise wrong(f"there is no OCI layout {path}; create it or correct the path")
         return LayoutBase(path=path, digest=at.removeprefix("@") + digest if at else None)
     if len(text) > _LONGEST_REFERENCE or not _REFERENCE.fullmatch(text):
@@ -68,23 +73,23 @@ def _read_sysroot(value: object, info: ValidationInfo) -> object:
 
     Whether `rootfs` is a folder or an image must not depend on what lies on the disk.
     """
-    if isinstance(value, Path | LayoutBase | ReferenceBase):
-        return value
     if not isinstance(value, str) or not value:
         raise ValueError("no text")
     if not value.startswith(("/", ".")):
         beside = absolute(value, info)
-        if isinstance(info.context, Path) and isinstance(beside, Path) and kind_of(beside):
+        if isinstance(beside, Path) and disk_of(info).kind(beside):
             raise wrong(f"is read as an image's name; write ./{value} for the folder {beside}")
         return _read_place(value, info)
     path = absolute(value, info)
-    if info.context is not None and isinstance(path, Path) and kind_of(path) != "folder":
+    if isinstance(path, Path) and disk_of(info).kind(path) != "folder":
         raise wrong(f"there is no folder {path}; create it or correct the path")
     return path
 
 
 class MinimalBase(Section):
     """Only the shared libraries and tools that the release needs, taken from a sysroot."""
+
+    makes = made.MinimalBase
 
     sysroot: Annotated[
         Path | LayoutBase | ReferenceBase,
@@ -116,6 +121,8 @@ Package = Annotated[
 class DockerfileBase(Section):
     """A base that a Dockerfile builds; needs BuildKit."""
 
+    makes = made.DockerfileBase
+
     dockerfile: FilePath = Field(description="The Dockerfile, relative to the recipe.")
     target: Annotated[str, Field(min_length=1), wants("a stage's name", "target: slim")] | None = (
         Field(default=None, description="The stage to use; the last one without it.")
@@ -136,7 +143,7 @@ _read_mapping = told_by_key(
 
 
 def _read_base(value: object, info: ValidationInfo) -> object:
-    """Read every form of `base`; a value of the model passes as it is."""
+    """Read every form of `base`."""
     if value == "minimal":
         return MinimalBase()
     if isinstance(value, str):

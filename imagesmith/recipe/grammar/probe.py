@@ -6,7 +6,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from imagesmith.recipe.section import PortNumber, Section, told_by_key, wants
+from imagesmith.recipe import recipe as made
+from imagesmith.recipe.grammar.section import PortNumber, Section, told_by_key, wants
 
 __all__ = ["HttpProbe", "Probe", "ProbeField", "RpcProbe", "TcpProbe", "WebsocketProbe"]
 
@@ -18,12 +19,16 @@ _HttpPath = Annotated[
 class HttpProbe(Section):
     """The container is well when a GET answers 2xx or 3xx."""
 
+    makes = made.HttpProbe
+
     http: _HttpPath = Field(description="The path to ask, such as /health.")
     port: PortNumber = Field(description="The container's port.")
 
 
 class TcpProbe(Section):
     """The container is well when a TCP connection opens."""
+
+    makes = made.TcpProbe
 
     tcp: Annotated[
         int, Field(ge=1, le=65535), wants("a port number from 1 to 65535", "tcp: 4000")
@@ -32,6 +37,8 @@ class TcpProbe(Section):
 
 class WebsocketProbe(Section):
     """The container is well when a WebSocket opens and stays open."""
+
+    makes = made.WebsocketProbe
 
     websocket: Annotated[
         str,
@@ -43,6 +50,8 @@ class WebsocketProbe(Section):
 
 class RpcProbe(Section):
     """The container is well when an expression in the running node does not raise."""
+
+    makes = made.RpcProbe
 
     rpc: Annotated[
         str, Field(min_length=1), wants("an expression", "rpc: Shop.Health.check!()")

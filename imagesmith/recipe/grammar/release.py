@@ -7,14 +7,15 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from imagesmith.recipe.base import COMPONENT
-from imagesmith.recipe.section import (
+from imagesmith.recipe import recipe as made
+from imagesmith.recipe.grammar.base import COMPONENT
+from imagesmith.recipe.grammar.section import (
     ContainerPath,
     FilePath,
     FolderPath,
     Section,
     absolute,
-    kind_of,
+    disk_of,
     told_by_key,
     wants,
     wrong,
@@ -32,9 +33,7 @@ __all__ = [
 
 
 def _holds_release(path: Path, info: ValidationInfo) -> Path:
-    if info.context is None:
-        return path
-    kind = kind_of(path)
+    kind = disk_of(info).kind(path)
     if kind is None:
         raise wrong(
             f"there is nothing at {path}; build the release first (MIX_ENV=prod mix release)"
@@ -49,6 +48,8 @@ def _holds_release(path: Path, info: ValidationInfo) -> Path:
 
 class ReleasePath(Section):
     """A release that is there already."""
+
+    makes = made.ReleasePath
 
     path: Annotated[
         Path,
@@ -71,6 +72,8 @@ ReleaseName = Annotated[
 class Builder(Section):
     """The image in which the release is built from source."""
 
+    makes = made.Builder
+
     dockerfile: FilePath = Field(description="Its Dockerfile, relative to the recipe.")
     target: (
         Annotated[str, Field(min_length=1), wants("a stage's name", "target: builder")] | None
@@ -79,6 +82,8 @@ class Builder(Section):
 
 class SourceCommand(Section):
     """A release that imagesmith builds: one command, run in a builder image; needs BuildKit."""
+
+    makes = made.SourceCommand
 
     path: FolderPath = Field(description="The project's folder, relative to the recipe.")
     command: Annotated[
@@ -91,6 +96,8 @@ class SourceCommand(Section):
 
 class SourceDockerfile(Section):
     """A release that the user's own Dockerfile builds; needs BuildKit."""
+
+    makes = made.SourceDockerfile
 
     dockerfile: FilePath = Field(description="The Dockerfile, relative to the recipe.")
     target: (

@@ -1,4 +1,4 @@
-"""The tools that the recipe's fields are made of: sections, words for wrong values, paths.
+"""The tools that the grammar's fields are made of: sections, words for wrong values, paths.
 
 A field's type says what is right; `wants` says it in words for the user who wrote something else.
 So nobody ever reads pydantic's own messages.
@@ -6,11 +6,9 @@ So nobody ever reads pydantic's own messages.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +23,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from imagesmith.recipe.disk import Disk
+
 __all__ = [
     "ContainerPath",
     "FilePath",
@@ -32,8 +32,9 @@ __all__ = [
     "PortNumber",
     "Section",
     "absolute",
-    "kind_of",
+    "disk_of",
     "told_by_key",
+    "value_of",
     "wants",
     "wrong",
 ]
@@ -45,6 +46,27 @@ class Section(BaseModel):
     """A mapping of the recipe: fixed keys, and no value bent into another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    makes: ClassVar[Callable[..., object]]  # the class of the value, which has the same fields
+
+
+def value_of(found: object) -> object:
+    """What a validated section makes, with all that is in it."""
+    if isinstance(found, Section):
+        return found.makes(
+            **{name: value_of(getattr(found, name)) for name in type(found).model_fields}
+        )
+    if isinstance(found, tuple):
+        return tuple(map(value_of, found))
+    if isinstance(found, Mapping):
+        return {name: value_of(value) for name, value in found.items()}
+    return found
+
+
+def disk_of(info: ValidationInfo) -> Disk:
+    """The disk, which every validation brings as its context."""
+    assert isinstance(info.context, Disk)
+    return info.context
 
 
 def wrong(text: str) -> PydanticCustomError:
@@ -78,8 +100,6 @@ def told_by_key(
     """
 
     def read(value: object, info: ValidationInfo) -> object:
-        if isinstance(value, Section):
-            return value
         if not isinstance(value, dict):
             raise ValueError("no mapping")
         present = [key for key in forms if key in value]
@@ -93,32 +113,17 @@ def told_by_key(
 
 
 def absolute(value: object, info: ValidationInfo) -> object:
-    """Turn a path's text into a Path that counts from the recipe's folder (the context)."""
+    """Turn a path's text into a Path that counts from the recipe's folder."""
     if not isinstance(value, str) or not value:
         return value
     if len(value) > _LONGEST_PATH:
         raise ValueError("longer than any path")
-    if isinstance(info.context, Path):
-        return Path(os.path.realpath(info.context / value))
-    return Path(value)
-
-
-def kind_of(path: Path) -> str | None:
-    """Tell whether a path is a `folder` or a `file`; None for nothing that could be used."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return None
-    if stat.S_ISDIR(mode):
-        return "folder"
-    return "file" if stat.S_ISREG(mode) else None
+    return disk_of(info).find(value)
 
 
 def _must_be(kind: str) -> Callable[[Path, ValidationInfo], Path]:
-    """The disk is asked only about paths that come from a recipe file, which bring a context."""
-
     def check(path: Path, info: ValidationInfo) -> Path:
-        if info.context is not None and kind_of(path) != kind:
+        if disk_of(info).kind(path) != kind:
             raise wrong(f"there is no {kind} {path}; create it or correct the path")
         return path
 

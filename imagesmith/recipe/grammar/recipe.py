@@ -1,7 +1,7 @@
-"""The shape of a recipe: one frozen class a mapping, one described field a key.
+"""The grammar of a whole recipe: one class a mapping, one described field a key.
 
 Each field reads what YAML gives (text, whole numbers, lists, mappings) into the value that the
-rest of imagesmith works with; `load` adds file, line and column to what is wrong.
+rest of imagesmith works with; `parse` adds file, line and column to what is wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -18,69 +18,33 @@ from pydantic import (
     Field,
     ValidationInfo,
     WithJsonSchema,
-    model_validator,
 )
 
-from imagesmith.recipe.base import (
+from imagesmith.recipe import recipe as made
+from imagesmith.recipe.grammar.base import (
     COMPONENT,
-    Base,
     BaseField,
-    DockerfileBase,
-    LayoutBase,
     MinimalBase,
-    ReferenceBase,
 )
-from imagesmith.recipe.probe import (
-    HttpProbe,
-    Probe,
+from imagesmith.recipe.grammar.probe import (
     ProbeField,
-    RpcProbe,
-    TcpProbe,
-    WebsocketProbe,
 )
-from imagesmith.recipe.release import (
-    Builder,
+from imagesmith.recipe.grammar.release import (
     ReleaseName,
     ReleasePath,
-    Source,
-    SourceCommand,
-    SourceDockerfile,
     SourceField,
 )
-from imagesmith.recipe.section import (
+from imagesmith.recipe.grammar.section import (
     ContainerPath,
     PortNumber,
     Section,
     absolute,
-    kind_of,
+    disk_of,
     wants,
     wrong,
 )
 
-__all__ = [
-    "RELEASE_KEYS",
-    "Base",
-    "Builder",
-    "DockerfileBase",
-    "HttpProbe",
-    "Layers",
-    "LayoutBase",
-    "MinimalBase",
-    "Pet",
-    "Port",
-    "Probe",
-    "Recipe",
-    "ReferenceBase",
-    "ReleasePath",
-    "RpcProbe",
-    "Source",
-    "SourceCommand",
-    "SourceDockerfile",
-    "TcpProbe",
-    "WebsocketProbe",
-]
-
-RELEASE_KEYS = ("release", "releases", "source")  # a recipe has exactly one of them
+__all__ = ["Layers", "Pet", "Port", "Recipe"]
 
 Text = Annotated[str, wants("text", '"…"')]
 
@@ -141,11 +105,10 @@ _EnvironmentValue = Annotated[Text, WithJsonSchema({"type": ["string", "number"]
 class Port(Section):
     """A port that the container listens on; as text `4000/tcp`, the way an image config has it."""
 
+    makes = made.Port
+
     number: PortNumber = Field(description="The port's number.")
     protocol: Literal["tcp", "udp", "sctp"] = Field(default="tcp", description="Its protocol.")
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.protocol}"
 
 
 def _read_port(value: object) -> object:
@@ -202,6 +165,8 @@ _User = Annotated[
 class Layers(Section):
     """How the release becomes layers."""
 
+    makes = made.Layers
+
     max: Annotated[int, Field(ge=8, le=120), wants("a whole number from 8 to 120", "max: 40")] = (
         Field(default=40, description="The most layers that the image may have, base excluded.")
     )
@@ -237,13 +202,15 @@ class Layers(Section):
 
 def _not_a_file(path: Path, info: ValidationInfo) -> Path:
     # It may be missing: git keeps no empty folder, and the first appup may be months away.
-    if info.context is not None and kind_of(path) == "file":
+    if disk_of(info).kind(path) == "file":
         raise wrong(f"{path} is a file; name the folder that holds the .appup files")
     return path
 
 
 class Pet(Section):
     """How a container that takes hot upgrades is kept (build --mode pet)."""
+
+    makes = made.Pet
 
     volume: ContainerPath = Field(
         default="/upgrades", description="Where the upgrade volume is mounted in the container."
@@ -292,6 +259,8 @@ def _whole(value: object) -> object:
 
 class Recipe(Section):
     """A recipe of imagesmith: turns a BEAM release into a container image."""
+
+    makes = made.Recipe
 
     version: Annotated[
         Literal[1],
@@ -380,9 +349,3 @@ class Recipe(Section):
     ] = Field(
         default=30, description="Seconds that the application has to stop before it is killed."
     )
-
-    @model_validator(mode="after")
-    def _one_release_key(self) -> Self:
-        if sum(getattr(self, key) is not None for key in RELEASE_KEYS) != 1:
-            raise wrong("wants exactly one of release, releases and source")
-        return self

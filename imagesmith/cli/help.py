@@ -1,0 +1,102 @@
+"""What `--help` prints, for a command and for a group of them, as wide as the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imagesmith.cli.command import Command
+    from imagesmith.cli.parameter import Parameter
+
+__all__ = ["command_help", "group_help"]
+
+EXIT_CODES = "Exit codes: 0 done, 1 the work failed, 2 the request was wrong."
+HELP = ("-h, --help", "Print this help.")
+LEFT = 32
+"""The width of a table's left column at most, in characters."""
+
+
+def command_help(command: Command) -> str:
+    """A command's usage, description, arguments, options and examples."""
+    lines = [f"Usage: {command.usage}", "", *_wrapped(command.summary)]
+    for paragraph in filter(None, command.description.split("\n\n")):
+        lines += ["", *_wrapped(paragraph)]
+    # A name is enough where there is nothing to say of it.
+    arguments = [(item.metavar, item.declared.help) for item in command.arguments]
+    if any(text for _, text in arguments):
+        lines += ["", "Arguments:", *_table(arguments)]
+    options = [(_option(item), _option_help(item)) for item in command.options]
+    lines += ["", "Options:", *_table([*options, HELP])]
+    if command.examples:
+        lines += ["", "Examples:", command.examples]
+    return "\n".join([*lines, "", *_wrapped(EXIT_CODES)])
+
+
+def group_help(name: str, summary: str, summaries: Mapping[str, str], *, version: bool) -> str:
+    """A group's usage and commands, which are told by their own names, without the group's."""
+    options = [("    --version", "Print the version.")] if version else []
+    return "\n".join(
+        [
+            f"Usage: {name} COMMAND",
+            "",
+            *_wrapped(summary),
+            "",
+            "Commands:",
+            *_table(summaries.items()),
+            "",
+            "Options:",
+            *_table([*options, HELP]),
+            "",
+            *_wrapped(f"`{name} COMMAND --help` tells more about a command."),
+            "",
+            *_wrapped(EXIT_CODES),
+        ]
+    )
+
+
+def _option(item: Parameter) -> str:
+    short = [name for name in item.names if not name.startswith("--")]
+    names = ", ".join([*short, *(name for name in item.names if name not in short)])
+    return f"{'' if short else '    '}{names} {item.metavar}".rstrip()
+
+
+def _option_help(item: Parameter) -> str:
+    notes = []
+    if item.many:
+        notes.append("can be repeated")
+    if item.declared.envvar:
+        notes.append(f"also ${item.declared.envvar}")
+    if item.required:
+        notes.append("required")
+    elif item.default and isinstance(item.default, str | int) and not item.is_flag:
+        notes.append(f"default {item.default}")
+    told = f" ({', '.join(notes)})" if notes else ""
+    return f"{item.declared.help}{told}"
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    rows = list(rows)
+    column = min(max(len(left) for left, _ in rows), LEFT) + 4
+    for left, right in rows:
+        lines = _wrapped(right, " " * column)
+        if len(left) > LEFT:
+            yield f"  {left}"
+        else:
+            first, *lines = lines or [""]
+            yield f"  {left:<{column - 2}}{first.strip()}".rstrip()
+        yield from lines
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    return textwrap.wrap(
+        text,
+        max(width, len(indent) + 24),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
