@@ -113,7 +113,10 @@ def test_a_damaged_release(
 
 REQUESTS: dict[str, tuple[list[str], str]] = {
     "no such recipe": (["nowhere.yml"], "nowhere.yml: there is no such recipe"),
-    "pet, which is not there yet": (["{release}", "--mode", "pet"], "--mode pet"),
+    "a pet of appended layers": (
+        ["{release}", "--mode", "pet", "--append-to", "x:1"],
+        "--append-to: a pet has the layers of the cattle image",
+    ),
     "a tag that is none": (["{release}", "-t", "Shop:1"], "-t Shop:1: this is no image reference"),
     "a tag with a digest": (["{release}", "-t", "a@sha256:1"], "cannot have a digest"),
     "an output type": (["{release}", "-o", "type=cake,dest=x"], "type is oci, docker or registry"),
