@@ -100,12 +100,12 @@ def find_buildkit() -> BuildKit | None:
         server, version, builder = pool.map(
             lambda words: ask(*words),
             (
-                ("info", "--format", "{{.ServerVersion}} {{json .DriverStatus}}"),
+                ("info", "--format", "{{.ServerVersion}}|{{json .DriverStatus}}"),
                 ("buildx", "version"),
                 ("buildx", "inspect"),
             ),
         )
-    engine, _, status = (server or "").partition(" ")
+    engine, _, status = (server or "").partition("|")  # without an engine: "|null"
     if not engine or version is None:
         return None
     numbers = re.search(r"\bv?(\d+)\.(\d+)(?:\.(\d+))?", version.rpartition("buildx ")[2])

@@ -54,7 +54,8 @@ def test_a_base_that_only_docker_has_carries_a_release(shop: Shop, tmp_path: Pat
 def test_a_store_that_would_write_layers_anew_pushes_nothing(
     shop: Shop, tmp_path: Path, has_containerd_store: bool
 ) -> None:
-    done = imagesmith("build", shop.web, "--push", "-t", "127.0.0.1:1/shop:1", cwd=tmp_path)
+    options = ("--engine", "buildkit", "--push", "-t", "127.0.0.1:1/shop:1")
+    done = imagesmith("build", shop.web, *options, cwd=tmp_path)
     assert done.returncode == 1
     words = "connection refused" if has_containerd_store else "would write the layers anew"
     assert words in done.stderr

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from imagesmith.layer.cache import Cache
-from imagesmith.layer.contents import contents
+from imagesmith.layer.contents import MEMO, contents
 from imagesmith.layer.prune import prune
 from imagesmith.layer.running import running, running_since
+from imagesmith.memo import MEMOS, Memo
 from tests.layer.caches import fill, key_of, made_cache, tar_of
 
 
@@ -105,6 +106,16 @@ def test_exported_bases_are_pruned_by_their_last_use(cache: Cache) -> None:
     os.utime(base, (1, 1))
     assert prune(cache.folder, unused_since=2).removed[0].name == "one"
     assert not base.exists()
+
+
+def test_what_was_only_found_out_is_pruned_as_well(cache: Cache) -> None:
+    memo = Memo(cache.folder / MEMOS)
+    memo.keep({"answer": 42}, "question")
+    assert memo.recall("question") == {"answer": 42}
+    (kept,) = (cache.folder / MEMOS).iterdir()
+    os.utime(kept, (1, 1))
+    assert prune(cache.folder, unused_since=2).removed[0].group == MEMO
+    assert memo.recall("question") is None
 
 
 def test_what_a_running_build_has_found_or_written_stays(cache: Cache) -> None:
