@@ -128,8 +128,8 @@ def build(
         Option(
             "--bundle",
             metavar="DEST",
-            help="Where the bundle goes: FILE, oci:DIR or HOST/NAME:TAG. Default: "
-            "NAME-OLD-NEW.upgrade.tar.",
+            help="Where the bundle goes: FILE, oci:DIR or HOST/NAME:TAG. Default: a file named by "
+            "release and versions.",
         ),
     ] = None,
     metadata_file: Annotated[

@@ -80,11 +80,7 @@ class PetRoot:
         _write(release / f"erts-{ERTS}/bin/erlexec", "#!/bin/sh\n", executable=True)
         _write(release / "NOTES", note)
         _write(release / ".env", "HIDDEN=yes\n")
-        recipe = parse(
-            f"version: 1\nrelease: {{path: .}}\npet: {{volume: {self.volume}}}\n".encode(),
-            "recipe.yml",
-            release,
-        )
+        recipe = parse(b"version: 1\nrelease: {path: .}\n", "recipe.yml", release)
         read = read_release(Folder(release))
         cattle = plan_cattle(read, recipe)
         for plan in [*cattle, plan_pet(read, recipe, cattle)]:
@@ -100,6 +96,8 @@ class PetRoot:
             text = script.read_text().replace("/app", str(self.app))
             text = text.replace('sync "$@" 2>/dev/null || sync', ":")
             script.write_text(text.replace("/proc/self/mountinfo", str(self.folder / "mounts")))
+        facts = self.app / "pet/release"
+        facts.write_text(facts.read_text().replace("'/upgrades'", f"'{self.volume}'"))
         self.volume.mkdir(exist_ok=True)
         _write(
             self.folder / "mounts",
