@@ -9,7 +9,8 @@
   every protocol that differs is loaded from there. systools would load the unconsolidated form of
   a changed protocol, out of its application, so that instruction goes;
 - what is gone is removed last. On the way down the swap stands just before that, so that what
-  still runs finds its implementations;
+  still runs finds its implementations; and there a caller goes before what it calls, in whichever
+  application that is, since the old version may not have the functions that it called;
 - code is purged softly, both before and after loading. The brutal default kills every process that
   still runs old code, and with it, sometimes, the node.
 """
@@ -103,6 +104,8 @@ def _complete(instructions: Sequence[Term], of: Direction, *, down: bool) -> Ite
     first = [alone[module] for module in _early(alone, of, down=down)]
     last = [block for block in blocks if _removes(block)]
     middle = [block for block in blocks if block not in first and block not in last]
+    if down:
+        middle = _callers_first(middle, of)
     new = [protocol for protocol in of.differing if protocol in of.added]
     differing = [protocol for protocol in of.differing if protocol not in of.added]
     opening, closing = [*_open(of), *_loads(new)], [*_close(of), *_loads(differing)]
@@ -170,6 +173,30 @@ def _names(held: Sequence[Term]) -> Iterator[str]:
                 yield str(module)
             case (Atom() as module, *_):
                 yield str(module)
+
+
+def _callers_first(blocks: Sequence[list[Term]], of: Direction) -> list[list[Term]]:
+    """Blocks in such an order that none stands after one that it calls; where they call each other
+    in a circle, one of them has to."""
+    brings = [{module for item in block if (module := loaded(item))} for block in blocks]
+    at = {module: number for number, modules in enumerate(brings) for module in modules}
+    callers: list[set[int]] = [set() for _ in blocks]
+    for number, modules in enumerate(brings):
+        for called in set().union(*(_leans_on(module, of) for module in modules)) & at.keys():
+            callers[at[called]].add(number)
+    order: dict[int, None] = {}
+    seen: set[int] = set()
+    for start in range(len(blocks)):
+        # Depth first, by a stack of our own: a chain of calls can be longer than Python's.
+        above = [start]
+        while above:
+            number = above[-1]
+            seen.add(number)
+            if waits_for := sorted(callers[number] - seen):
+                above.append(waits_for[0])
+            else:
+                order[above.pop()] = None
+    return [blocks[number] for number in order]
 
 
 def _early(alone: Collection[str], of: Direction, *, down: bool) -> list[str]:

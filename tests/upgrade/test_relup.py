@@ -203,3 +203,18 @@ def test_a_relup_is_read_back_as_it_was_written() -> None:
 def test_a_relup_that_does_not_lead_both_ways_is_none(text: bytes) -> None:
     with pytest.raises(BundleError, match="no relup"):
         parse_relup(text, "relup")
+
+
+def test_on_the_way_down_a_caller_goes_before_what_it_calls() -> None:
+    """The old version of `server` may not have the function that `page` called until now."""
+    instructions = [*update("server"), load("item"), load("page")]
+    of = direction(calls={"page": "server item", "item": ""})
+    made = completed(instructions, of, down=True)
+    suspended = [f"{word} server" for word in ("suspend", "load", "code_change", "resume")]
+    assert made[:6] == ["load page", *suspended, "load item"]
+
+
+def test_callers_in_a_circle_are_all_loaded_once() -> None:
+    of = direction(calls={"a": "b", "b": "c", "c": "a"})
+    made = completed([load("a"), load("b"), load("c")], of, down=True)
+    assert sorted(made[:3]) == ["load a", "load b", "load c"]
