@@ -8,6 +8,7 @@ say version "$version"
 say erts "$erts"
 say digest "$digest"
 say volume "$volume"
+[ -x "/app/releases/$version/elixir" ] && say tool mix
 say belongs "$(cat "$marks/image" 2>/dev/null)"
 say permanent "$(cat "$marks/permanent" 2>/dev/null)"
 # shellcheck disable=SC2046 # two words
@@ -42,7 +43,6 @@ for found in "$volume"/releases/*/; do
   one=${found##*/}
   [ -d "$found" ] || continue
   say "release.$one" "$(cat "$found/digest" 2>/dev/null)"
-  [ -x "$found/elixir" ] && say "mix.$one" yes
 done
 for found in "$marks"/aside-*; do
   [ -d "$found" ] && say aside "$found"

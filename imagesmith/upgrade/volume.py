@@ -106,7 +106,7 @@ def read_volume(container: Container) -> VolumeState:
             for key, _, value in lines
             if key.startswith("release.")
         },
-        tool="mix" if f"mix.{start}" in found else "relx",
+        tool=found.get("tool", "relx"),
         aside=tuple(value for key, _, value in lines if key == "aside"),
         events=_number(found, "events"),
     )

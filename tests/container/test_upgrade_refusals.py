@@ -46,6 +46,20 @@ def test_a_process_in_old_code_is_named_and_nothing_is_changed(pets: Pets) -> No
         assert node.version() == "0.2.0"
 
 
+def test_a_rollback_that_old_code_refuses_can_be_forced_by_a_restart(pets: Pets) -> None:
+    with shop_node(pets.image) as node:
+        node.rpc(READER)
+        wait_until(lambda: node.rpc(IS_IN_CSV) == "inside", node.logs)
+        said = node.do("upgrade", pets.bundles["0.2.0"], "--watch", "0")
+        assert "1 processes still run 0.1.0's code" in said
+        said = node.refuse("rollback", "--drain", "0")
+        assert "0.1.0 cannot be put back without a restart" in said
+        assert "It runs 0.2.0, which is permanent" in said
+        said = node.do("rollback", "--drain", "0", "--force")
+        assert "by a restart: its state and connections are gone" in said
+        node.wait_for("0.1.0")
+
+
 def test_a_bundle_from_another_version_is_refused(pets: Pets) -> None:
     with shop_node(pets.image) as node:
         said = node.refuse("upgrade", pets.bundles["0.3.0"])
