@@ -24,11 +24,11 @@ defmodule Slow do
     receive do: (:go -> [])
   end
 end
-Application.put_env(:web, :samples, Slow)
+Application.put_env(:catalog, :samples, Slow)
 """
 IN_IT = """
 Enum.find(Stream.interval(10), fn _ -> Process.whereis(:slow_page) end)
-Application.put_env(:web, :samples, Web.Samples)
+Application.put_env(:catalog, :samples, Catalog.Samples)
 """
 
 KEEP_A_FUN = """
@@ -61,7 +61,6 @@ def test_a_process_that_still_runs_old_code_is_named_and_waited_for(pets: Pets) 
         said = node.refuse("rollback", "--drain", "0")
         assert page.pid in said
         assert "runs old code of Web.Pages" in said
-        print(said)
         assert "Slow" in said
 
         with subprocess.Popen(

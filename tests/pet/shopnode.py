@@ -19,8 +19,8 @@ LOG = f"{VOLUME}/.imagesmith/history"
 
 MODULES = """
 for {module, _} <- :code.all_loaded(), module != :erl_eval do
-  old = if :erlang.check_old_code(module), do: "+old", else: ""
-  [inspect(module), " ", Base.encode16(module.module_info(:md5)), old, "\\n"]
+  old = if :erlang.check_old_code(module), do: [inspect(module), " (old) kept\\n"], else: ""
+  [inspect(module), " ", Base.encode16(module.module_info(:md5)), "\\n", old]
 end
 |> IO.puts()
 """
