@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.docker import HARDENED, LABEL, Container, container, docker, run, wait_until
 from tests.pet.pets import NAME, imagesmith
 
-__all__ = ["VOLUME", "ShopNode", "Snapshot", "shop_node", "volume"]
+__all__ = ["VOLUME", "ShopNode", "Snapshot", "network", "shop_node", "volume"]
 
 VOLUME = "/upgrades"
 LOG = f"{VOLUME}/.imagesmith/history"
@@ -124,6 +124,17 @@ def volume() -> Iterator[str]:
         yield name
     finally:
         run("volume", "rm", "--force", name)
+
+
+@contextmanager
+def network() -> Iterator[str]:
+    """A network of its own for a cluster."""
+    name = f"{LABEL}-{uuid.uuid4().hex[:12]}"
+    docker("network", "create", "--label", LABEL, name)
+    try:
+        yield name
+    finally:
+        run("network", "rm", name)
 
 
 @contextmanager
