@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 PATH := $(CURDIR)/.venv/bin:$(PATH)
 UNIT := not release and not oracle and not container and not fuzz
 
-.PHONY: setup demo test unit check soak bench
+.PHONY: setup demo test unit check soak bench bench-upgrade
 
 setup:
 	@.ci/venv
@@ -41,3 +41,7 @@ bench: setup
 	.ci/tools elixir
 	$(PYTHON) bench/base_size.py
 	.ci/engine run $(PYTHON) -m bench.speed
+
+bench-upgrade: setup
+	.ci/tools elixir
+	.ci/engine run $(PYTHON) -m bench.upgrade

@@ -12,7 +12,7 @@ from imagesmith.errors import DockerError, TermError, UpgradeError
 from imagesmith.upgrade.checks import Tell, check_old_processes, check_pet, touched
 from imagesmith.upgrade.history import read_history
 from imagesmith.upgrade.install import Installed, install, make_permanent, resolve, verify
-from imagesmith.upgrade.pet import Pet, look, standing, wait_for_node
+from imagesmith.upgrade.pet import Ended, Pet, look, standing, wait_for_node
 from imagesmith.upgrade.relup import Relup, parse_relup
 from imagesmith.upgrade.volume import Secrets, Volume
 
@@ -52,7 +52,7 @@ def go_down(way: Way, libs: Sequence[str], drain: float, tell: Tell) -> Installe
         wrong=f"{way.after} cannot be put back without a restart",
     )
     installed = install(pet, way.volume, way.secrets, before=way.before, after=way.after, tell=tell)
-    wrong = verify(pet, way.secrets, way.after, libs)
+    wrong = [*installed.wrong, *verify(pet, way.secrets, way.after, libs)]
     if wrong:
         raise UpgradeError(f"{pet.name}: after the way back to {way.after}: {'; '.join(wrong[:8])}")
     return installed
@@ -98,7 +98,7 @@ def rollback(container: Container, *, drain: float, force: bool, tell: Tell) -> 
             resolve(pet, secrets, [before, after])
             installed: Installed | None = go_down(way, _libs(pet, before, after), drain, tell)
         except (UpgradeError, DockerError) as error:
-            wait_for_node(pet)  # a code_change that fails has ended the VM
+            wait_for_node(pet, ended=isinstance(error, Ended))
             if not force:
                 volume.record("rollback", before, after, "failed", error.message)
                 raise UpgradeError(

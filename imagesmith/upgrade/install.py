@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.errors import UpgradeError
 from imagesmith.upgrade.node import INSTALL_SECONDS, string
-from imagesmith.upgrade.pet import Pet, standing
+from imagesmith.upgrade.pet import Ended, Pet, standing
 from imagesmith.upgrade.volume import Secrets, Volume
 
 __all__ = ["Installed", "Refused", "install", "make_permanent", "resolve", "verify"]
@@ -29,11 +29,18 @@ class Installed:
 
     `seconds` is the time of `release_handler:install_release`. `pauses` has for each suspended
     process the seconds from release_handler's call of sys:suspend to that of sys:resume, so the
-    waiting until it was suspended is in them; None where call tracing was not to be had.
+    waiting until it was suspended is in them; None where call tracing was not to be had. `missed`
+    are processes that did not answer sys:suspend in time: they have the old version's state.
     """
 
     seconds: float
     pauses: tuple[float, ...] | None
+    missed: tuple[str, ...] = ()
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is not as it should be, in words."""
+        return [f"{process} did not answer sys:suspend in time" for process in self.missed]
 
     @property
     def longest(self) -> float:
@@ -71,7 +78,8 @@ def install(
 ) -> Installed:
     """Let release_handler take the node from `before` to `after`; both are resolved.
 
-    Raises Refused if it would not, with everything as it was; UpgradeError if the node ended.
+    Raises Refused if it would not, with everything as it was; Ended if the VM ends over it;
+    UpgradeError if the node was lost.
     """
     root = pet.found.root
     volume.link_config(after, secrets)
@@ -92,6 +100,8 @@ def install(
     if not isinstance(answer, Map):
         raise UpgradeError(f"{pet.name}: install_release answered nothing that makes sense")
     match answer.get(Atom("answer")):
+        case (Atom() as kind, bytes(reason)) if kind == Atom("ending"):
+            raise Ended(f"{pet.name}: {after}: {reason.decode(errors='replace')}")
         case (_, bytes(reason)):
             raise Refused(
                 f"{pet.name}: release_handler refused {after}: {reason.decode(errors='replace')}",
@@ -99,16 +109,13 @@ def install(
             )
     took = answer.get(Atom("microseconds"))
     pauses: tuple[float, ...] | None = None
+    missed: tuple[str, ...] = ()
     match answer.get(Atom("pauses")):
         case (list() | str() as found, list() as left):
             pauses = tuple(item / 1e6 for item in _numbers(found))
-            if left:
-                raise UpgradeError(
-                    f"{pet.name}: {', '.join(map(string, left))} did not answer sys:suspend in "
-                    f"time, so its state is still that of {before}"
-                )
+            missed = tuple(map(string, left))
     tell(f"{after} is installed, after {isinstance(took, int) and took / 1000:.0f} ms")
-    return Installed(took / 1e6 if isinstance(took, int) else 0.0, pauses)
+    return Installed(took / 1e6 if isinstance(took, int) else 0.0, pauses, missed)
 
 
 def verify(pet: Pet, secrets: Secrets, version: str, libs: Sequence[str]) -> list[str]:

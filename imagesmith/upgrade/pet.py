@@ -12,10 +12,14 @@ from imagesmith.errors import DockerError, UpgradeError
 from imagesmith.upgrade.node import Node, string
 from imagesmith.upgrade.volume import Volume, VolumeState, read_volume
 
-__all__ = ["NodeState", "Pet", "look", "standing", "wait_for_node"]
+__all__ = ["Ended", "NodeState", "Pet", "look", "standing", "wait_for_node"]
 
 
 RESTART_SECONDS = 120
+
+
+class Ended(UpgradeError):
+    """The VM ends, and Docker starts the container again at its permanent version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +154,23 @@ def standing(container: Container) -> str:
     )
 
 
-def wait_for_node(pet: Pet) -> None:
-    """Until the node answers after a restart. Raises UpgradeError if it does not."""
+def wait_for_node(pet: Pet, *, ended: bool = False) -> None:
+    """Until the node answers; with `ended` first until the container has been started again.
+
+    Raises UpgradeError if it does not.
+    """
     deadline = time.monotonic() + RESTART_SECONDS
     while True:
         try:
-            read_node(pet.node)
-            return
+            if not ended or pet.container.state().started != pet.state.started:
+                read_node(pet.node)
+                return
+            said = "its VM is still ending"
         except (UpgradeError, DockerError) as error:
-            if time.monotonic() > deadline:
-                raise UpgradeError(
-                    f"{pet.name}: it does not answer {RESTART_SECONDS} s after its VM ended: "
-                    f"{error.message}",
-                    hint=f"`docker logs {pet.name}` has the node's own words.",
-                ) from None
+            said = error.message
+        if time.monotonic() > deadline:
+            raise UpgradeError(
+                f"{pet.name}: it does not answer {RESTART_SECONDS} s after its VM ended: {said}",
+                hint=f"`docker logs {pet.name}` has the node's own words.",
+            )
         time.sleep(0.5)

@@ -7,6 +7,7 @@ down; where that is refused, the container is restarted, and boots its permanent
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ from imagesmith.upgrade.install import (
     resolve,
     verify,
 )
-from imagesmith.upgrade.pet import Pet, look, standing, wait_for_node
+from imagesmith.upgrade.pet import Ended, Pet, look, standing, wait_for_node
 from imagesmith.upgrade.relup import Relup
 from imagesmith.upgrade.volume import Secrets, Volume
 from imagesmith.upgrade.watch import Trees, read_trees, watch
@@ -107,7 +108,8 @@ def upgrade(
         else:
             trees = read_trees(pet.node)
             installed = work.install(bundle)
-        work.prove(trees)
+        work.prove(trees, installed.wrong if installed else [])
+        volume.discard()
         if options.confirm:
             make_permanent(pet, volume, facts.after)
             tell(f"{facts.after} is permanent")
@@ -195,13 +197,14 @@ class _Work:
                 tell=self.tell,
             )
         except Refused as error:
+            self._undo()
             self._failed("refused", error.message)
             raise UpgradeError(
                 f"{error.message}. {standing(pet.container)}", hint=error.hint
             ) from None
         except (UpgradeError, DockerError) as error:
             self.tell(error.message)
-            wait_for_node(pet)
+            wait_for_node(pet, ended=isinstance(error, Ended))
             reason = pet.words_of_release_handler() or error.message
             self._failed("failed", reason)
             restarted = pet.container.state().started != pet.state.started
@@ -222,21 +225,29 @@ class _Work:
             self.tell("its configuration is resolved")
             if not self.hooks:
                 self.hooks += run_hooks(pet, facts.after, self.options.before, self.tell)
+            self.volume.keep_releases()
             self._unpacked()
         except (UpgradeError, DockerError) as error:
-            self.volume.discard()
-            if facts.after not in pet.found.releases:
-                self.volume.take_away(facts.after, self._libs(facts.after))
+            self._undo()
             self._failed("failed", error.message)
             raise UpgradeError(
                 f"{error.message}. {standing(pet.container)}", hint=error.hint
             ) from None
 
-    def prove(self, trees: Trees) -> None:
-        """Verify and watch; go back if something is wrong."""
+    def _undo(self) -> None:
+        """Leave the volume as it was, unless an earlier upgrade had brought this version."""
+        facts = self.facts
+        if facts.after not in self.pet.found.releases:
+            with suppress(UpgradeError, DockerError):  # it is forgotten at the next start too
+                self.pet.node.ask("removed", {"version": facts.after})
+            self.volume.take_away(facts.after, self._libs(facts.after))
+        self.volume.discard()
+
+    def prove(self, trees: Trees, wrong: Sequence[str]) -> None:
+        """Verify and watch; go back if something is wrong, or was already."""
         pet, facts = self.pet, self.facts
         try:
-            wrong = verify(pet, self.secrets, facts.after, self._libs(facts.after))
+            wrong = [*wrong, *verify(pet, self.secrets, facts.after, self._libs(facts.after))]
             if not wrong:
                 self.tell("environment, modules and protocols are those of the new version")
                 self._tell_of_old_code()

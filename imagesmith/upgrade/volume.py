@@ -267,10 +267,20 @@ class Volume:
         """The configuration as it was shipped, which every later start resolves anew."""
         self.sh(f"cd {self.root}/releases/{version} && {PUT_BACK}")
 
+    def keep_releases(self) -> None:
+        """Keep RELEASES as it is before release_handler writes it: see `take_away`."""
+        self.must(
+            f"cp -p {self.root}/releases/RELEASES {self.marks}/new-{self.run}", "cannot be written"
+        )
+
     def take_away(self, version: str, libs: Sequence[str]) -> None:
         """Remove what was brought, and is not in use."""
         places = [f"releases/{version}", *(f"lib/{lib}" for lib in libs)]
-        self.sh(f"cd {self.root} && rm -rf {' '.join(map(shlex.quote, places))} && sync")
+        kept = f"{self.marks}/new-{self.run}"
+        self.sh(
+            f"cd {self.root} && rm -rf {' '.join(map(shlex.quote, places))}; "
+            f"[ ! -f {kept} ] || mv -f {kept} releases/RELEASES; sync"
+        )
 
     def record(self, action: str, before: str, after: str, result: str, detail: str) -> None:
         """Add a line to the history."""

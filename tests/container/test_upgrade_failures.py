@@ -12,6 +12,18 @@ from tests.pet.pets import NAME, Pets, imagesmith
 from tests.pet.shopnode import VOLUME, shop_node
 
 SECRET = "a-greeting-that-nobody-else-may-read"
+LATE_READER = """
+text = "heading" <> "\\n" <> String.duplicate("a,b,1" <> "\\n", 2_000_000);
+spawn(fn ->
+reader = spawn(Catalog.Csv, :items, [text]);
+Process.sleep(80);
+:erlang.suspend_process(reader);
+Process.sleep(:infinity)
+end);
+Process.sleep(2000);
+:code.purge(Catalog.Csv);
+{:module, _} = :code.load_file(Catalog.Csv)
+"""
 
 
 def recipe(folder: Path, pets: Pets, text: str) -> Path:
@@ -97,6 +109,23 @@ def test_a_hook_that_fails_stops_the_upgrade_before_it_is_installed(
         assert "failed with exit code 3" in said
         assert "no table" in said
         assert "It runs 0.1.0, which is permanent" in said
+
+
+def test_what_release_handler_refuses_leaves_volume_and_environment_as_they_were(
+    pets: Pets, tmp_path: Path
+) -> None:
+    # Old code comes up between our own check and the installation, as the hook sees to.
+    reader = "".join(line.strip() + " " for line in LATE_READER.splitlines())
+    words = json.dumps(f"bin/{NAME} rpc '{reader}'")
+    hooked = recipe(tmp_path, pets, f"pet: {{before_upgrade: [{words}]}}\n")
+    with shop_node(pets.image) as node:
+        before = node.snapshot()
+        done = node.command("upgrade", pets.bundles["0.2.0"], "--recipe", hooked)
+        assert done.returncode == 1
+        assert "release_handler refused 0.2.0: {old_processes,'Elixir.Catalog.Csv'}" in done.stderr
+        after = node.snapshot()
+        assert (after.volume, after.environment) == (before.volume, before.environment)
+        assert node.rpc("IO.puts(Application.spec(:catalog, :vsn))") == "0.1.0"
 
 
 def test_a_group_stops_at_the_first_that_fails_and_its_hooks_run_once(

@@ -110,9 +110,25 @@ Answer =
         {error, {already_installed, _}} ->
             ok;
         {error, Why} ->
-            application_controller:change_application_data(AppsOf(From), EnvBefore),
-            Restore(EnvBefore),
-            {refused, unicode:characters_to_binary(io_lib:format("~tp", [Why]))}
+            Words = unicode:characters_to_binary(io_lib:format("~tp", [Why])),
+            %% An instruction that failed half-way: release_handler has answered, and ends the VM
+            %% next (OTP: release_handler.erl, handle_call({install_release, …})). When it answers
+            %% once more, it has told init so.
+            Ending =
+                try
+                    release_handler:which_releases(),
+                    element(1, init:get_status()) =:= stopping
+                catch
+                    _:_ -> true
+                end,
+            case Ending of
+                true ->
+                    {ending, Words};
+                false ->
+                    application_controller:change_application_data(AppsOf(From), EnvBefore),
+                    Restore(EnvBefore),
+                    {refused, Words}
+            end
     end,
 #{
     answer => Answer,
