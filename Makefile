@@ -4,6 +4,7 @@
 # make check     formatting, lint, types, the order of the rooms
 # make soak      the tests that take minutes: hundreds of killed builds on one cache
 # make bench     the figures that README.md quotes, and times beside those of Dockerfiles
+# make bench-upgrade  how long a hot upgrade takes, beside one by hand (IMAGESMITH_REFERENCE=DIR)
 
 PYTHON := .venv/bin/python
 PATH := $(CURDIR)/.venv/bin:$(PATH)
