@@ -10,8 +10,8 @@ import pytest
 from imagesmith.beam.release import read_release
 from imagesmith.beam.tree import Folder
 from imagesmith.errors import UpgradeError
-from imagesmith.upgrade.code import Running
-from imagesmith.upgrade.plan import Plan, make_plan
+from imagesmith.plan.code import Running
+from imagesmith.plan.plan import Plan, make_plan
 from tests.beam.beams import module
 from tests.trees import App, elf, make_release, make_relx_release
 
@@ -59,7 +59,9 @@ class Lab:
 
     def plan(self) -> Plan:
         old, new = (Running(read_release(Folder(self.folder / name))) for name in ("old", "new"))
-        return make_plan(old, new, self.appups)
+        plan = make_plan(old, new, self.appups)
+        plan.check_hot()
+        return plan
 
     def refused(self) -> str:
         with pytest.raises(UpgradeError) as refused:

@@ -9,7 +9,7 @@ import pytest
 from imagesmith.beam.release import Application, Release, read_release
 from imagesmith.beam.tree import Folder
 from imagesmith.errors import UpgradeError
-from imagesmith.upgrade.appup import Appup, find_appup
+from imagesmith.plan.appup import Appup, find_appup
 from tests.trees import APPLICATIONS, App, make_release
 
 BOTH = '{{"2.0.0", [{{{old}, {up}}}], [{{{old}, {down}}}]}}.'
