@@ -129,7 +129,8 @@ def test_distillery_has_its_providers_in_the_boot_script(tmp_path: Path) -> None
             folder={
                 "start.boot": encode(
                     *consult(
-                        b'{script, {"shop", "1"}, [{apply, {\'Elixir.Distillery.Releases.Config.Provider\','
+                        b'{script, {"shop", "1"}, [{apply, '
+                        b"{'Elixir.Distillery.Releases.Config.Provider',"
                         b" init, [[{'Elixir.Toml', [%b]}]]}}]}." % given
                     )
                 )
