@@ -21,12 +21,13 @@ from imagesmith.plan.standing import (
     compare_applications,
     compare_releases,
 )
+from imagesmith.plan.structs import record_shapes, struct_shapes
 from imagesmith.plan.words import differing, modules_listed
 
 __all__ = ["Plan", "make_plan"]
 
 Rule = Callable[[Running, Running], Iterator[Reason]]
-RULES: tuple[Rule, ...] = (application_set, config_providers)
+RULES: tuple[Rule, ...] = (application_set, struct_shapes, record_shapes, config_providers)
 """What is looked for where another container is not needed anyway."""
 
 UNKNOWN = "Take it out of the appup, or write its name right."
