@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 from imagesmith.beam import etf
 from imagesmith.beam.assembly import Assembly, Literal, disassemble
-from imagesmith.beam.difference import atoms, exports, literals
+from imagesmith.beam.difference import atoms, literals
 from imagesmith.beam.module import chunks
 from imagesmith.beam.term import Atom, Map
 from imagesmith.errors import ModuleError, TermError
-from imagesmith.plan.code import Running, exports_impl
+from imagesmith.plan.code import Running, exported, exports_impl
 from imagesmith.plan.environment import fields
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.words import modules_listed
@@ -207,10 +207,7 @@ def _tagged(assembly: Assembly) -> Mapping[str, set[int]]:
 
 
 def _has_struct(module: bytes) -> bool:
-    try:
-        return f"{KEY}/0" in exports(chunks(module))
-    except (ModuleError, KeyError, IndexError, ValueError, struct.error):
-        return False
+    return f"{KEY}/0" in exported(module)
 
 
 def _users(running: Running, name: str) -> list[str]:
