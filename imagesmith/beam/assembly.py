@@ -16,11 +16,11 @@ from functools import cached_property
 from typing import TypeAlias
 
 from imagesmith.beam import etf
-from imagesmith.beam.difference import atoms, literals
+from imagesmith.beam.difference import atoms, behaviours, literals
 from imagesmith.beam.module import chunks
 from imagesmith.beam.opcodes import OPCODES
 from imagesmith.beam.term import Atom, Term
-from imagesmith.errors import ModuleError, TermError
+from imagesmith.errors import ModuleError
 
 __all__ = [
     "Assembly",
@@ -184,8 +184,8 @@ class _Reader:
             (str(names[function - 1]), arity)
             for function, arity, _label in _triples(self.found[b"ExpT"])
         )
-        behaviours = tuple(_behaviours(self.found))
-        return Assembly(str(names[0]), functions, exports, behaviours, self.found[b"StrT"])
+        named = tuple(behaviours(self.found))
+        return Assembly(str(names[0]), functions, exports, named, self.found[b"StrT"])
 
     def _lambdas(self) -> Iterator[Lambda]:
         table = self.found.get(b"FunT", bytes(4))
@@ -308,17 +308,3 @@ def _function(head: list[Instruction], body: list[Instruction]) -> Function:
         case (_, Atom() as name, int(arity)), [Instruction("label", (int(entry),)), *_]:
             return Function(str(name), arity, entry, (*head, *body))
     raise ValueError("a function has no entry")
-
-
-def _behaviours(found: Chunks) -> Iterator[str]:
-    """What `-behaviour` and Elixir's `@behaviour` say."""
-    if b"Attr" not in found:
-        return
-    try:
-        pairs = etf.decode(found[b"Attr"])
-    except TermError:
-        return
-    for pair in pairs if isinstance(pairs, list) else ():
-        match pair:
-            case (Atom() as key, list(names)) if str(key) in ("behaviour", "behavior"):
-                yield from (str(name) for name in names if isinstance(name, Atom))

@@ -18,7 +18,15 @@ from imagesmith.beam.module import chunks
 from imagesmith.beam.term import Atom
 from imagesmith.errors import ModuleError, TermError
 
-__all__ = ["ChunkDifference", "atoms", "compare_modules", "exports", "imports", "literals"]
+__all__ = [
+    "ChunkDifference",
+    "atoms",
+    "behaviours",
+    "compare_modules",
+    "exports",
+    "imports",
+    "literals",
+]
 
 MAX_LITERAL_BYTES = 1 << 28
 _WORD = struct.Struct(">I")
@@ -119,6 +127,18 @@ def exports(found: Chunks) -> Iterator[str]:
     table = atoms(found)
     for function, arity, _label in _triples(found[b"ExpT"]):
         yield f"{table[function - 1]}/{arity}"
+
+
+def behaviours(found: Chunks) -> Iterator[str]:
+    """What `-behaviour` and Elixir's `@behaviour` say; nothing where attributes are not OTP's."""
+    try:
+        pairs = etf.decode(found.get(b"Attr", b""))
+    except TermError:
+        return
+    for pair in pairs if isinstance(pairs, list) else ():
+        match pair:
+            case (Atom() as key, list(names)) if str(key) in ("behaviour", "behavior"):
+                yield from (str(name) for name in names if isinstance(name, Atom))
 
 
 def _triples(data: bytes) -> Iterator[tuple[int, int, int]]:
