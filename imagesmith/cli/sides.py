@@ -117,13 +117,17 @@ class Opener:
 
     @contextmanager
     def _of_bundle(self, text: str, bundle: Bundle, below: Release | None) -> Iterator[Release]:
-        """NEW's image, which lies where the bundle does, or the bundle on top of OLD."""
+        """The bundle on top of OLD, if that is where it leads from; else NEW's image, which lies
+        where the bundle does, unless that is a file."""
         from imagesmith.beam.release import read_release
         from imagesmith.oci.layout import Layout
         from imagesmith.oci.reference import ImageName
         from imagesmith.upgrade.laid import LaidTree
 
         facts = bundle.facts
+        if below is not None and (below.name, below.version) == (facts.name, facts.before):
+            yield read_release(LaidTree(below, bundle), own=self._own)
+            return
         path = Path(text.removeprefix("oci:").partition("@sha256:")[0])
         image = None
         if (path / "oci-layout").is_file():
@@ -131,18 +135,15 @@ class Opener:
                 image = f"oci:{path}@{facts.image}"
         elif not path.is_file():
             image = f"{ImageName.parse(text).repository}@{facts.image}"
-        if image:
-            with self._of_image(self._image(image)) as release:
-                yield release
-        elif below is not None and (below.name, below.version) == (facts.name, facts.before):
-            yield read_release(LaidTree(below, bundle), own=self._own)
-        else:
+        if image is None:
             raise UsageError(
                 f"{text}: this bundle leads from {facts.name} {facts.before} to {facts.after}, and "
                 "holds only what changes on the way",
                 hint=f"Name {facts.name} {facts.before} as OLD and the bundle as NEW, or the image "
                 f"of {facts.after}, whose digest is {facts.image}.",
             )
+        with self._of_image(self._image(image)) as release:
+            yield release
 
 
 def _is_reference(text: str) -> bool:
