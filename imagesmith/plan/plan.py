@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagesmith.beam.release import Application, Release
 from imagesmith.errors import UpgradeError
 from imagesmith.plan.appup import Appup, find_appup
 from imagesmith.plan.change import Change
 from imagesmith.plan.code import Running
 from imagesmith.plan.config import config_keys, config_providers
 from imagesmith.plan.environment import KeyChange
+from imagesmith.plan.generate import generate
 from imagesmith.plan.modules import ModuleChange, module_changes, protocol_changes
+from imagesmith.plan.nodes import crosses_nodes
+from imagesmith.plan.phoenix import phoenix_endpoints, phoenix_live_views
+from imagesmith.plan.reads import config_at_start
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.standing import (
     REPLACE,
@@ -27,7 +30,16 @@ from imagesmith.plan.words import differing, modules_listed
 __all__ = ["Plan", "make_plan"]
 
 Rule = Callable[[Running, Running], Iterator[Reason]]
-RULES: tuple[Rule, ...] = (application_set, struct_shapes, record_shapes, config_providers)
+RULES: tuple[Rule, ...] = (
+    application_set,
+    struct_shapes,
+    record_shapes,
+    config_providers,
+    config_at_start,
+    phoenix_endpoints,
+    phoenix_live_views,
+    crosses_nodes,
+)
 """What is looked for where another container is not needed anyway."""
 
 UNKNOWN = "Take it out of the appup, or write its name right."
@@ -90,7 +102,7 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
         for change in changes:
             # Of one that only one side has there is nothing that an appup could lead between.
             if change.before is not None and change.after is not None:
-                way = _way(after.release, after.applications[change.name], change.before, appups)
+                way = _way(before, after, change, appups)
                 if isinstance(way, Appup):
                     found[change.name] = way
                     reasons += _left_out(before, after, change, way)
@@ -112,18 +124,19 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
     )
 
 
-def _way(new: Release, application: Application, old: str, appups: Path | None) -> Appup | Reason:
-    """The appup that leads an application from the version `old` and back, or why none does."""
+def _way(before: Running, after: Running, change: Change, appups: Path | None) -> Appup | Reason:
+    """The appup that leads an application both ways: a person's own, else a generated one."""
+    application = after.applications[change.name]
     try:
-        appup = find_appup(appups, new, application, old)
+        appup = find_appup(appups, after.release, application, change.before or "")
     except UpgradeError as error:
         way_out = error.hint or "Write it for both ways."
-        return Reason(Verdict.RESTART, "appup", error.message, way_out, application.name)
+        return Reason(Verdict.RESTART, "appup", error.message, way_out, change.name)
     if appup is None:
-        return _no_appup(new, application, old, appups)
+        return generate(before, after, change)
     if appup.restarts:
         says = f"{appup.place}: it restarts the runtime system"
-        return Reason(Verdict.REPLACE, "appup", says, REPLACE, application.name)
+        return Reason(Verdict.REPLACE, "appup", says, REPLACE, change.name)
     return appup
 
 
@@ -159,17 +172,6 @@ def _changes(before: Running, after: Running) -> Iterator[Change]:
     for name, old in before.applications.items():
         if name not in after.applications:
             yield Change(name, old.version, None)
-
-
-def _no_appup(new: Release, application: Application, old: str, folder: Path | None) -> Reason:
-    place = f"{folder or 'appups'}/{new.version}/{application.name}.appup"
-    return Reason(
-        Verdict.RESTART,
-        "appup",
-        f"{application.name} {old} → {application.version}: there is no appup",
-        f"Write {place} (`pet: {{appups: DIR}}` in the recipe).",
-        application=application.name,
-    )
 
 
 def _left_out(before: Running, after: Running, change: Change, appup: Appup) -> Iterator[Reason]:
