@@ -154,6 +154,9 @@ _IMPORTED = {
 }
 """Which operand of an instruction points into `ImpT`."""
 
+_FUNS = ("make_fun2", "make_fun3", "call_fun2")
+"""Whose first operand points into `FunT`; that of `call_fun2` can be an atom, too."""
+
 
 class _Reader:
     """Reads the code from front to back; `at` is the offset of the next byte."""
@@ -224,7 +227,7 @@ class _Reader:
             operands = [self._next() for _ in range(arity)]
             if (where := _IMPORTED.get(name)) is not None:
                 operands[where] = self.imports[_index(operands[where])]
-            elif name in ("make_fun2", "make_fun3"):
+            elif name in _FUNS and isinstance(operands[0], int):
                 operands[0] = self.lambdas[_index(operands[0])]
             yield Instruction(name, tuple(operands))
             if name == "int_code_end":
