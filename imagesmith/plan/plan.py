@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagesmith.errors import UpgradeError
-from imagesmith.plan.appup import Appup, find_appup
+from imagesmith.plan.appup import Appup, OtherVersions, find_appup
 from imagesmith.plan.change import Change
 from imagesmith.plan.code import Running
 from imagesmith.plan.config import config_keys, config_providers
@@ -102,12 +102,11 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
         for change in changes:
             # Of one that only one side has there is nothing that an appup could lead between.
             if change.before is not None and change.after is not None:
-                way = _way(before, after, change, appups)
-                if isinstance(way, Appup):
+                way, against = _way(before, after, change, appups)
+                reasons += against
+                if way is not None:
                     found[change.name] = way
                     reasons += _left_out(before, after, change, way)
-                else:
-                    reasons.append(way)
         for rule in RULES:
             reasons += rule(before, after)
     return Plan(
@@ -124,20 +123,26 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
     )
 
 
-def _way(before: Running, after: Running, change: Change, appups: Path | None) -> Appup | Reason:
+def _way(
+    before: Running, after: Running, change: Change, appups: Path | None
+) -> tuple[Appup | None, list[Reason]]:
     """The appup that leads an application both ways: a person's own, else a generated one."""
-    application = after.applications[change.name]
+    name = change.name
     try:
-        appup = find_appup(appups, after.release, application, change.before or "")
+        appup = find_appup(appups, after.release, after.applications[name], change.before or "")
+    except OtherVersions as error:
+        says = f"{error.message}: its instructions are generated"
+        remark = Reason(Verdict.HOT, "appup", says, error.hint or "", name)
+        return generate(before, after, change), [remark]
     except UpgradeError as error:
         way_out = error.hint or "Write it for both ways."
-        return Reason(Verdict.RESTART, "appup", error.message, way_out, change.name)
+        return None, [Reason(Verdict.RESTART, "appup", error.message, way_out, name)]
     if appup is None:
-        return generate(before, after, change)
+        return generate(before, after, change), []
     if appup.restarts:
         says = f"{appup.place}: it restarts the runtime system"
-        return Reason(Verdict.REPLACE, "appup", says, REPLACE, change.name)
-    return appup
+        return None, [Reason(Verdict.REPLACE, "appup", says, REPLACE, name)]
+    return appup, []
 
 
 def _is_same(before: Running, after: Running) -> bool:
