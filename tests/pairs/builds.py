@@ -140,6 +140,8 @@ def _make(variant: Variant, source: Path, work: Path, place: Path) -> None:
     (work / "VERSION").write_text(f"{variant.version}\n")
     for application, version in variant.versions.items():
         (work / f"apps/{application}/VERSION").write_text(f"{version}\n")
+        # mix makes no other of it for a number in a file of ours.
+        (work / f"_build/prod/lib/{application}/ebin/{application}.app").unlink(missing_ok=True)
     made = work.with_name(f"{work.name}.release")
     _run(["mix", "release", NAME, "--quiet", "--path", str(made)], work, environment)
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -186,7 +186,7 @@ REFUSED = (
     Pair("erts", REPLACE, frozenset({"erts"}), says=("runtime system",), edits="erts"),
     Pair("kernel", REPLACE, frozenset({"foundation"}), says=("kernel changes",), edits="kernel"),
     Pair("elixir", REPLACE, frozenset({"foundation"}), says=("elixir changes",), edits="elixir"),
-    Pair("sasl", REPLACE, frozenset({"sasl"}), says=("NEW has no sasl",)),
+    Pair("sasl", REPLACE, frozenset({"sasl"}), says=("NEW has no sasl",), edits="sasl"),
     Pair("nif", REPLACE, frozenset({"native-code"}), ("stock",), says=("priv/stock.so",)),
     Pair(
         "unversioned",
