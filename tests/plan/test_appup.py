@@ -88,7 +88,7 @@ def test_an_appup_that_does_not_lead_there_and_back_is_refused(
 def test_of_many_in_one_file_the_first_counts_as_it_does_to_systools(
     release: Release, tmp_path: Path
 ) -> None:
-    put(tmp_path / "mine.appup", text() + '{"1.0.0", [{"0.9.0", []}], [{"0.9.0", []}]}.')
+    put(tmp_path / "mine.appup", text() + '\n{"1.0.0", [{"0.9.0", []}], [{"0.9.0", []}]}.')
     assert find(tmp_path, release)
 
 
