@@ -13,6 +13,7 @@ from imagesmith.plan.appup import named
 from imagesmith.plan.history import History
 from imagesmith.plan.modules import How, ModuleChange
 from imagesmith.plan.plan import Plan
+from imagesmith.plan.present import Present
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.ship import Shipment
 
@@ -29,7 +30,9 @@ MEANS = {
 }
 
 
-def report(plan: Plan, ships: Shipment, *, everything: bool) -> Iterator[str]:
+def report(
+    plan: Plan, ships: Shipment, present: Present | None, *, everything: bool
+) -> Iterator[str]:
     """The lines: the verdict, why, and what changes."""
     if plan.is_same:
         yield f"{plan.name} {plan.before} → {plan.after}: nothing to do, both run the same"
@@ -50,6 +53,12 @@ def report(plan: Plan, ships: Shipment, *, everything: bool) -> Iterator[str]:
     if plan.verdict is not Verdict.REPLACE:
         yield ""
         yield f"An upgrade brings {show_size(ships.bytes)} in {ships.files} files, uncompressed."
+    if present:
+        yield ""
+        yield (
+            f"{present.repository} has {present.present} of {present.layers} layers of NEW; a push "
+            f"sends {show_size(present.bytes)}."
+        )
 
 
 def _reasons(title: str, reasons: Sequence[Reason]) -> Iterator[str]:
