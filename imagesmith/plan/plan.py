@@ -12,6 +12,7 @@ from imagesmith.plan.change import Change
 from imagesmith.plan.code import Running
 from imagesmith.plan.config import config_keys, config_providers
 from imagesmith.plan.environment import KeyChange
+from imagesmith.plan.flags import vm_flags
 from imagesmith.plan.generate import generate
 from imagesmith.plan.modules import ModuleChange, module_changes, protocol_changes
 from imagesmith.plan.nodes import crosses_nodes
@@ -36,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     record_shapes,
     config_providers,
     config_at_start,
+    vm_flags,
     phoenix_endpoints,
     phoenix_live_views,
     crosses_nodes,
