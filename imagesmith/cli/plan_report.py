@@ -84,12 +84,15 @@ def _list(title: str, lines: Sequence[str], cut: int | None) -> Iterator[str]:
 
 
 def _applications(plan: Plan) -> list[str]:
+    """Each with its versions, and where its appup is from."""
     width = max((len(item.name) for item in plan.changes), default=0)
-    return [
-        f"{'+' if item.before is None else '-' if item.after is None else '~'} "
-        f"{item.name:<{width}}  {' → '.join(filter(None, (item.before, item.after)))}"
-        for item in plan.changes
-    ]
+    lines = []
+    for item in plan.changes:
+        sign = "+" if item.before is None else "-" if item.after is None else "~"
+        versions = " → ".join(filter(None, (item.before, item.after)))
+        appup = f"  appup: {plan.appups[item.name].place}" if item.name in plan.appups else ""
+        lines.append(f"{sign} {item.name:<{width}}  {versions}{appup}")
+    return lines
 
 
 def _counted(changes: Sequence[ModuleChange]) -> str:

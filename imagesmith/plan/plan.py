@@ -160,6 +160,7 @@ def _is_same(before: Running, after: Running) -> bool:
         and all(before.code(name) == after.code(name) for name in after.applications)
         and before.protocols == after.protocols
         and not config_keys(before, after)
+        and not any(True for rule in RULES for _ in rule(before, after))
     )
 
 
