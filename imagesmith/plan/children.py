@@ -65,6 +65,20 @@ class Child:
         return repr(self.id) if is_known(self.id) else f"one of {self.module}"
 
     @property
+    def start(self) -> str:
+        """What makes another process of it: how it is started, as far as that is known."""
+        if isinstance(self.whole, dict) and Atom("start") in self.whole:
+            return repr(without_funs(self.whole[Atom("start")]))
+        return self.shape
+
+    @property
+    def start(self) -> str:
+        """What makes another start of it."""
+        if isinstance(self.whole, dict):
+            return repr(without_funs(self.whole.get(Atom("start"), UNKNOWN)))
+        return self.shape
+
+    @property
     def shape(self) -> str:
         """What makes another specification, whatever names the compiler gave to funs."""
         return repr(without_funs(self.spec if self.whole is UNKNOWN else self.whole))
@@ -75,8 +89,8 @@ class Difference:
     """What changes below one supervisor: `module`'s own, or the one that the application's
     `start/2` starts with a list (`of_application`).
 
-    `supervisor` is its registered name, None where it has none that is known. In `changed` stand
-    the children as NEW has them.
+    `supervisor` is its registered name, None where it has none that is known. `changed` are the
+    children as OLD and as NEW has them.
     """
 
     application: str
@@ -85,7 +99,7 @@ class Difference:
     of_application: bool
     added: tuple[Child, ...]
     removed: tuple[Child, ...]
-    changed: tuple[Child, ...]
+    changed: tuple[tuple[Child, Child], ...]
 
 
 def children_of(assembly: Assembly, find: Find = lambda _name: None) -> tuple[Child, ...] | None:
@@ -217,7 +231,7 @@ def _differences(before: Running, after: Running, application: str) -> Iterator[
         added = tuple(child for key, child in wanted.items() if key not in known)
         removed = tuple(child for key, child in known.items() if key not in wanted)
         changed = tuple(
-            child
+            (known[key], child)
             for key, child in wanted.items()
             if key in known and child.shape != known[key].shape
         )

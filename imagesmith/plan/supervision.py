@@ -49,13 +49,12 @@ def children_reasons(before: Running, after: Running) -> Iterator[Reason]:
     """
     for application in _both(before, after):
         for difference in child_differences(before, after, application):
-            for kind, children in (
-                ("child-added", difference.added),
-                ("child-removed", difference.removed),
-                ("child-changed", difference.changed),
-            ):
-                for child in children:
-                    yield _reason(difference, child, kind)
+            for child in difference.added:
+                yield _reason(difference, "child-added", child)
+            for child in difference.removed:
+                yield _reason(difference, "child-removed", child)
+            for was, child in difference.changed:
+                yield _reason(difference, "child-changed", child, was)
         yield from _unknown(before, after, application)
 
 
@@ -100,13 +99,17 @@ WORDS = {
 }
 
 
-def _reason(difference: Difference, child: Child, kind: str) -> Reason:
-    why = obstacle(difference, child)
+def _reason(difference: Difference, kind: str, child: Child, was: Child | None = None) -> Reason:
+    why = obstacle(difference, child) or (obstacle(difference, was) if was else None)
     says = f"{_place(difference)} {WORDS[kind]} {child.name}"
     verdict, way_out = Verdict.HOT, BY_APPUP
     if why is not None:
         says += f", which no appup reaches: {why}"
         verdict, way_out = Verdict.RESTART, BY_HAND
+    elif was and was.start != child.start:
+        says += ", which is started anew: the state that it holds is gone"
+    elif was:
+        says += ", which goes on as it is until it is started again"
     return Reason(verdict, kind, says, way_out, difference.application, child.name)
 
 
