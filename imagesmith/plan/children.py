@@ -72,13 +72,6 @@ class Child:
         return self.shape
 
     @property
-    def start(self) -> str:
-        """What makes another start of it."""
-        if isinstance(self.whole, dict):
-            return repr(without_funs(self.whole.get(Atom("start"), UNKNOWN)))
-        return self.shape
-
-    @property
     def shape(self) -> str:
         """What makes another specification, whatever names the compiler gave to funs."""
         return repr(without_funs(self.spec if self.whole is UNKNOWN else self.whole))

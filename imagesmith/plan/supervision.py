@@ -25,6 +25,7 @@ from imagesmith.plan.words import listed
 __all__ = ["children_reasons", "start_reasons"]
 
 BY_APPUP = "Nothing to do: the generated appup does it."
+GOES_ON = "Nothing to do, where it may wait; else end it: its supervisor starts it again."
 BY_HAND = "Write an appup for it, or restart the node with NEW."
 AT_RESTART = (
     "Restart the node with NEW, or write an appup whose `apply` does what start/2 newly does."
@@ -100,16 +101,16 @@ WORDS = {
 
 
 def _reason(difference: Difference, kind: str, child: Child, was: Child | None = None) -> Reason:
-    why = obstacle(difference, child) or (obstacle(difference, was) if was else None)
     says = f"{_place(difference)} {WORDS[kind]} {child.name}"
     verdict, way_out = Verdict.HOT, BY_APPUP
-    if why is not None:
-        says += f", which no appup reaches: {why}"
-        verdict, way_out = Verdict.RESTART, BY_HAND
-    elif was and was.start != child.start:
-        says += ", which is started anew: the state that it holds is gone"
-    elif was:
+    if was and was.start == child.start:
         says += ", which goes on as it is until it is started again"
+        way_out = GOES_ON
+    elif why := obstacle(difference, child) or (obstacle(difference, was) if was else None):
+        says += f", and no appup can start or end it: {why}"
+        verdict, way_out = Verdict.RESTART, BY_HAND
+    elif was:
+        says += ", which is started anew: the state that it holds is gone"
     return Reason(verdict, kind, says, way_out, difference.application, child.name)
 
 

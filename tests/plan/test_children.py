@@ -120,8 +120,10 @@ def supervisor(children: str, name: str = ", name: __MODULE__") -> str:
 VERSIONS = {
     "two": application("[Worker, {Other, 1}]"),
     "three": application("[Worker, {Other, 1}, {Sup, :go}]"),
+    "kept": application("[Supervisor.child_spec(Worker, restart: :temporary), {Other, 1}]"),
     "given": application("[Worker, {Other, 2}]"),
     "runtime": application("[Worker, {Other, 1}, {Sup, Application.get_env(:own, :x)}]"),
+    "runtime2": application("[Worker, {Other, 1}, {Sup, 2}]"),
     "nameless": application("[Worker, {Other, 1}]", "strategy: :one_for_one"),
     "nameless3": application("[Worker, {Other, 1}, Sup]", "strategy: :one_for_one"),
     "perhaps": application(
@@ -257,7 +259,20 @@ def test_differences_name_what_instructions_need(
     [
         ("two", "three", "child-added", "Own.Supervisor has a new child Sup"),
         ("three", "two", "child-removed", "Own.Supervisor no longer has the child Sup"),
-        ("two", "given", "child-changed", "Own.Supervisor specifies otherwise the child another"),
+        (
+            "two",
+            "given",
+            "child-changed",
+            "Own.Supervisor specifies otherwise the child another, which is started anew: the state "
+            "that it holds is gone",
+        ),
+        (
+            "two",
+            "kept",
+            "child-changed",
+            "Own.Supervisor specifies otherwise the child Worker, which goes on as it is until it "
+            "is started again",
+        ),
         ("sup1", "sup2", "child-added", "Sup has a new child another"),
     ],
 )
@@ -274,6 +289,7 @@ def test_what_an_appup_can_do_is_a_remark(
     [
         ("two", "runtime", "child-added", "what it is given is known at run time alone"),
         ("nameless", "nameless3", "child-added", "its supervisor has no name that is known"),
+        ("runtime", "runtime2", "child-changed", "what it is given is known at run time alone"),
         ("two", "perhaps", "child-added", "whether it runs is decided at run time"),
         ("lone1", "lone2", "child-added", "its supervisor has no name that is known"),
         ("loop", "loop2", "child-changed", "Own.Application.start/2 changed, and which children"),
