@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shop import Shop
+from tests.shop import LATER, Shop, build_later
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +44,14 @@ def shop(session_folder: Path) -> Shop:
     """The shop, version 0.1.0, as this machine's Elixir builds it."""
     with one_at_a_time(session_folder / "shop.lock"):
         return Shop.on_host(session_folder)
+
+
+@pytest.fixture(scope="session")
+def shop_versions(shop: Shop, session_folder: Path) -> dict[str, Path]:
+    """`shop_all` by its version, as this machine's Elixir builds it."""
+    with one_at_a_time(session_folder / "shop-versions.lock"):
+        later = {version: build_later(session_folder, version) for version in LATER}
+    return {"0.1.0": shop.all, **later}
 
 
 @pytest.fixture(scope="session")

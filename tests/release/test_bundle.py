@@ -24,7 +24,7 @@ from imagesmith.upgrade.relup import Relup, parse_relup
 from tests.echo import build_echo
 from tests.oracles import run
 from tests.registry import registry
-from tests.shop import SHOP, Shop, run_build
+from tests.shop import SHOP
 
 pytestmark = [pytest.mark.release, pytest.mark.oracle]
 
@@ -99,13 +99,8 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    folder = tmp_path_factory.mktemp("bundles")
-    releases = {"0.1.0": shop.all}
-    for version in ("0.2.0", "0.3.0"):
-        arguments = ("--version", version, "--release", "shop_all")
-        [releases[version]] = run_build(*arguments, "--work", str(folder / version))
-    return Lab(folder, releases)
+def lab(shop_versions: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return Lab(tmp_path_factory.mktemp("bundles"), shop_versions)
 
 
 @pytest.fixture(scope="module")
