@@ -8,6 +8,7 @@ from pathlib import Path
 
 from imagesmith.errors import UpgradeError
 from imagesmith.plan.appup import Appup, OtherVersions, find_appup
+from imagesmith.plan.by_hand import by_appup
 from imagesmith.plan.change import Change
 from imagesmith.plan.code import Running
 from imagesmith.plan.config import config_keys, config_providers
@@ -26,6 +27,7 @@ from imagesmith.plan.standing import (
     compare_releases,
 )
 from imagesmith.plan.structs import record_shapes, struct_shapes
+from imagesmith.plan.supervision import children_reasons, start_reasons
 from imagesmith.plan.words import differing, modules_listed
 
 __all__ = ["Plan", "make_plan"]
@@ -35,6 +37,8 @@ RULES: tuple[Rule, ...] = (
     application_set,
     struct_shapes,
     record_shapes,
+    children_reasons,
+    start_reasons,
     config_providers,
     config_at_start,
     vm_flags,
@@ -110,7 +114,8 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
                     found[change.name] = way
                     reasons += _left_out(before, after, change, way)
         for rule in RULES:
-            reasons += rule(before, after)
+            for item in rule(before, after):
+                reasons.append(by_appup(item, found.get(item.application or "")))
     return Plan(
         new.name,
         old.version,
