@@ -197,6 +197,8 @@ def changed_supervisors(
 ) -> Iterator[tuple[str, str, bool]]:
     """Module before, module after, and whether it is the application's own `start/2`: those that
     name children and whose code differs."""
+    if before.applications[application].version == after.applications[application].version:
+        return
     old, new = before.code(application).modules, after.code(application).modules
     modules = application_module(before, application), application_module(after, application)
     if modules[0] in old and modules[1] in new:

@@ -46,7 +46,11 @@ class Specs(Evaluation):
             case module, "child_spec", [argument]:
                 spec = (Atom(module), argument)
                 return (self.expanded(spec) or spec,)
-            case ("Elixir.Keyword", "get", [list(pairs), Atom() as key, *default]):
+            case (
+                "Elixir.Keyword" | "Elixir.Access",
+                "get",
+                [list(pairs), Atom() as key, *default],
+            ):
                 return (_field(pairs, key, default[0] if default else Atom("nil")),)
             case ("Elixir.Keyword", "fetch!", [list(pairs), Atom() as key]):
                 return (_field(pairs, key, UNKNOWN),)

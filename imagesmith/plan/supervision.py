@@ -90,7 +90,9 @@ def start_reasons(before: Running, after: Running) -> Iterator[Reason]:
 
 
 def _both(before: Running, after: Running) -> list[str]:
-    return [name for name in before.applications if name in after.applications]
+    """The applications in both releases, in another version: no other has changed."""
+    old, new = before.applications, after.applications
+    return [name for name in old if name in new and old[name].version != new[name].version]
 
 
 WORDS = {

@@ -263,8 +263,8 @@ def test_differences_name_what_instructions_need(
             "two",
             "given",
             "child-changed",
-            "Own.Supervisor specifies otherwise the child another, which is started anew: the state "
-            "that it holds is gone",
+            "Own.Supervisor specifies otherwise the child another, which is started anew: the "
+            "state that it holds is gone",
         ),
         (
             "two",
