@@ -1,4 +1,4 @@
-"""What tests of more than one room share: the shop's releases, really built by mix."""
+"""What tests of more than one room share: the releases of the fixtures, really built by mix."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pairs.builds import Kiosk, build_kiosk
 from tests.shop import LATER, Shop, build_later
 
 
@@ -66,3 +67,10 @@ def shop_arm64(session_folder: Path) -> Shop:
     """The shop for arm64, of the same source, Elixir and OTP as `shop`."""
     with one_at_a_time(session_folder / "shop-arm64.lock"):
         return Shop.for_arm64(session_folder)
+
+
+@pytest.fixture(scope="session")
+def kiosk(session_folder: Path) -> Kiosk:
+    """The releases of fixtures/pairs."""
+    with one_at_a_time(session_folder / "kiosk.lock"):
+        return build_kiosk()

@@ -99,9 +99,9 @@ def build_kiosk() -> Kiosk:
 
 def _variants() -> list[Variant]:
     """The first release, those of the hot pairs on each other, and the others on the first."""
-    version, patches = FIRST, ()
+    patches: tuple[str, ...] = ()
     versions = dict.fromkeys(APPLICATIONS, FIRST)
-    found = [Variant("first", patches, version, versions)]
+    found = [Variant("first", patches, FIRST, versions)]
     for number, pair in enumerate(HOT, 2):
         version = f"0.{number}.0"
         patches = (*patches, *_patches(pair))

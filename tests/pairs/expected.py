@@ -11,6 +11,7 @@ STATE = "Map.keys(:sys.get_state(Till.Basket))"
 DRAWERS = "Supervisor.which_children(Till.Drawers) |> Enum.map(&elem(&1, 0)) |> Enum.sort()"
 NOTES = "Till.Drawer.look(Till.Notes)"
 APPLICATIONS = "Application.started_applications() |> List.keymember?(:loyalty, 0)"
+MANIFEST = r'"{\"latest\": {\"app.css\": \"app-1.css\"}}\n"'
 NEITHER = "[Till.Coins, Till.Notes]"
 
 
@@ -160,6 +161,7 @@ HOT = (
         "endpoint",
         kinds=frozenset({"phoenix-endpoint"}),
         bumps=("front",),
+        asks=(Ask('Front.Endpoint.static_path("app.css") |> elem(1)', MANIFEST, MANIFEST),),
     ),
     Pair(
         "live-view",
