@@ -32,14 +32,14 @@ __all__ = ["clustering", "crosses_nodes", "messages"]
 CLUSTERS = frozenset("dns_cluster libcluster horde peerage swarm syn".split())
 """Applications that connect nodes, or spread processes over those that are."""
 
-BETWEEN_NODES = frozenset("global pg rpc erpc".split())
-CALLS_BETWEEN = (
+BETWEEN_NODES = (
     "Elixir.Node:connect/",
-    "Elixir.Node:spawn",
     "Elixir.GenServer:multi_call/",
     "gen_server:multi_call/",
     "net_kernel:connect_node/",
 )
+PERHAPS_BETWEEN = ("Elixir.Node:spawn", "global:", "pg:", "rpc:", "erpc:")
+"""What libraries call as well that do with one node: it counts in a team's own code alone."""
 
 TWO_STEPS = (
     "Go by a version between that takes both shapes, or send nothing of it from node to node "
@@ -70,11 +70,13 @@ def clustering(running: Running) -> str | None:
     if found := CLUSTERS & running.applications.keys():
         return f"{listed(found)} connects nodes"
     for application in running.applications.values():
-        if application.origin is not Origin.OWN:
+        if application.origin in (Origin.OTP, Origin.ELIXIR):
             continue
+        own = application.origin is Origin.OWN
+        wanted = BETWEEN_NODES + PERHAPS_BETWEEN * own
         for module in running.code(application.name).modules:
             for call in sorted(imported(running.module(application.name, module))):
-                if call.startswith(CALLS_BETWEEN) or call.partition(":")[0] in BETWEEN_NODES:
+                if call.startswith(wanted):
                     called = call.rpartition("/")[0].replace(":", ".").removeprefix("Elixir.")
                     return f"{module.removeprefix('Elixir.')} calls {called}"
     return None
