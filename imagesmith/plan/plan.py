@@ -20,13 +20,13 @@ from imagesmith.plan.nodes import crosses_nodes
 from imagesmith.plan.phoenix import phoenix_endpoints, phoenix_live_views
 from imagesmith.plan.reads import config_at_start
 from imagesmith.plan.reason import Reason, Verdict
+from imagesmith.plan.shapes import shapes
 from imagesmith.plan.standing import (
     REPLACE,
     application_set,
     compare_applications,
     compare_releases,
 )
-from imagesmith.plan.structs import record_shapes, struct_shapes
 from imagesmith.plan.supervision import children_reasons, start_reasons
 from imagesmith.plan.words import differing, modules_listed
 
@@ -35,8 +35,7 @@ __all__ = ["Plan", "make_plan"]
 Rule = Callable[[Running, Running], Iterator[Reason]]
 RULES: tuple[Rule, ...] = (
     application_set,
-    struct_shapes,
-    record_shapes,
+    shapes,
     children_reasons,
     start_reasons,
     config_providers,

@@ -62,11 +62,23 @@ def lab(shop_versions: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("0.1.0", "0.2.0"), ("0.2.0", "0.3.0"), ("0.2.0", "0.1.0")]
+    ("before", "after"), [("0.1.0", "0.2.0"), ("0.2.0", "0.3.0"), ("0.1.0", "0.3.0")]
 )
 def test_the_shop_goes_hot_by_generated_appups(lab: Lab, before: str, after: str) -> None:
     said = lab.run("plan", lab.releases[before], lab.releases[after], "--detailed-exitcode")
     assert said.startswith(f"shop_all {before} → {after}: hot\n")
+
+
+def test_an_older_release_as_new_has_no_code_change_for_what_came_later(lab: Lab) -> None:
+    """To go back there is the rollback of an upgrade, which calls the newer one's code_change."""
+    found = lab.json(lab.releases["0.3.0"], lab.releases["0.1.0"])
+    assert found["verdict"] == "restart"
+    against = {item["subject"]: item for item in found["reasons"] if item["verdict"] != "hot"}
+    assert against.keys() == {"Core.Counter", "Worker.Ticker"}
+    assert against["Core.Counter"]["kind"] == "state-shape"
+    assert "def code_change(" in against["Core.Counter"]["example"]
+    # Told once: by the state that it is.
+    assert sum(item["subject"] == "Worker.Ticker" for item in found["reasons"]) == 1
 
 
 def test_appups_by_hand_win_where_the_recipe_names_them(lab: Lab) -> None:
