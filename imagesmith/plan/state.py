@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from imagesmith.beam.assembly import Assembly, disassemble
 from imagesmith.beam.evaluate import calls_made, returned
@@ -23,21 +24,51 @@ from imagesmith.plan.shape import Kind, Shape, shape_of, structs_in
 from imagesmith.plan.structs import changed_modules, struct_keys
 from imagesmith.plan.words import listed
 
-__all__ = ["StateChange", "States", "state_changes", "state_shapes", "states_of"]
+__all__ = ["StateChange", "States", "state_changes", "state_shapes"]
 
 SERVERS = frozenset({"handle_call/3", "handle_cast/2", "handle_info/2", "handle_event/2"})
 STATEM = ("callback_mode", 0)
+MAX_ARGUMENTS = 4
 DOWN = (Atom("down"), UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
 class States:
-    """The states of a module's processes: those that `init/1` makes, and those that callbacks leave
-    behind. What is not known is not among them; `is_whole` is whether `init/1` makes no other."""
+    """The states of a module's processes, as far as its code tells."""
 
-    made: tuple[Value, ...]
-    left: tuple[Value, ...]
-    is_whole: bool
+    def __init__(self, assembly: Assembly) -> None:
+        self.assembly = assembly
+        self.is_statem = STATEM in assembly.exports
+
+    @cached_property
+    def made(self) -> tuple[Value, ...]:
+        """Those that `init/1` makes."""
+        return tuple(
+            held
+            for argument in _arguments(self.assembly)
+            for answer in returned(self.assembly, "init", 1, [argument])
+            for held in _made(answer, self.is_statem)
+        )
+
+    @cached_property
+    def left(self) -> tuple[Value, ...]:
+        """Those that other callbacks leave behind."""
+        return tuple(
+            held
+            for name, arity in sorted(self.assembly.exports)
+            if self._is_callback(name, arity)
+            for answer in returned(self.assembly, name, arity)
+            for held in _left(answer, self.is_statem)
+        )
+
+    def _is_callback(self, name: str, arity: int) -> bool:
+        if self.is_statem:
+            return name != "code_change" and arity in (3, 4)
+        return f"{name}/{arity}" in CALLBACKS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether `init/1` makes none but those of which the shape is known."""
+        return bool(self.made) and all(shape_of(value) is not None for value in self.made)
 
     def first(self) -> list[Shape]:
         """The shapes that processes begin with."""
@@ -72,11 +103,6 @@ class StateChange:
     def name(self) -> str:
         """The module as people write it."""
         return self.module.removeprefix("Elixir.")
-
-    @property
-    def holds(self) -> str | None:
-        """The struct or record that the state is, or holds, as rules on those name it."""
-        return None if self.new.name is None else _module(self.new)
 
     @property
     def kind(self) -> str:
@@ -133,7 +159,7 @@ def state_changes(before: Running, after: Running) -> Iterator[StateChange]:
             was, now = disassemble(old), disassemble(new)
         except ModuleError:
             continue
-        found, others = states_of(was), states_of(now)
+        found, others = States(was), States(now)
         has_own = role_of(new) is Role.STATEFUL
         arity = 4 if STATEM in now.exports else 3
         for shape, other in _difference(before, after, found, others):
@@ -158,23 +184,6 @@ def state_changes(before: Running, after: Running) -> Iterator[StateChange]:
                 )
 
 
-def states_of(assembly: Assembly) -> States:
-    """What the processes of a module hold, as far as its code tells."""
-    is_statem = STATEM in assembly.exports
-    made: list[Value] = []
-    for argument in _arguments(assembly):
-        for value in returned(assembly, "init", 1, [argument]):
-            made += _made(value, is_statem)
-    left: list[Value] = []
-    for name, arity in sorted(assembly.exports):
-        is_callback = arity in (3, 4) if is_statem else f"{name}/{arity}" in CALLBACKS
-        if is_callback and not name.startswith("code_change"):
-            for value in returned(assembly, name, arity):
-                left += _left(value, is_statem)
-    is_whole = all(shape_of(value) is not None for value in made)
-    return States(tuple(made), tuple(left), is_whole and bool(made))
-
-
 CALLBACKS = SERVERS | {"handle_continue/2"}
 
 
@@ -187,15 +196,16 @@ def _has_process(file: bytes) -> bool:
 def _arguments(assembly: Assembly) -> list[Value]:
     """What `init/1` is called with: what stands after the module's name where it starts itself."""
     name = Atom(assembly.module)
-    found: list[Value] = []
+    found: dict[str, Value] = {}
     for function, arity in sorted(assembly.exports):
         if not function.startswith("start"):
             continue
         for call in calls_made(assembly, function, arity):
             arguments = call.arguments
             if call.function.startswith("start") and name in arguments[:-1]:
-                found.append(arguments[arguments.index(name) + 1])
-    return found or [UNKNOWN]
+                argument = arguments[arguments.index(name) + 1]
+                found[repr(argument)] = argument
+    return list(found.values()) if 0 < len(found) <= MAX_ARGUMENTS else [UNKNOWN]
 
 
 def _made(value: Value, is_statem: bool) -> Iterator[Value]:
@@ -236,11 +246,13 @@ def _difference(
     before: Running, after: Running, old: States, new: States
 ) -> Iterator[tuple[Shape | None, Shape]]:
     """Pairs of a state that OLD makes and one of NEW's, where NEW does not make OLD's."""
-    known, first = new.shapes(), new.first()
+    first = new.first()
     if not first:
         return
     for shape in old.first():
-        if any(shape.fits(other) for other in known):
+        if any(shape.fits(other) for other in first):
+            continue
+        if any(shape.fits(other) for other in new.shapes()):
             continue
         kin = [other for other in first if shape.is_kin(other)]
         if kin or new.is_whole:
@@ -273,8 +285,8 @@ def _file(running: Running, module: str) -> bytes | None:
 
 
 def _held(old: States, new: States) -> Iterator[tuple[str | None, Shape, Shape]]:
-    """Structs inside of states that have other keys in NEW's, with the key that they stand under."""
-    known = [shape for value in (*new.made, *new.left) for _, shape in structs_in(value)]
+    """Structs inside of states that have other keys in NEW's, and the key that they stand under."""
+    known = [shape for value in new.made for _, shape in structs_in(value)]
     for value in old.made:
         for key, shape in structs_in(value):
             kin = [other for other in known if shape.is_kin(other)]
