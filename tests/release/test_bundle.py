@@ -253,7 +253,7 @@ def test_the_next_upgrade_starts_from_a_bundle(lab: Lab, tmp_path: Path) -> None
     ("old", "new", "said"),
     [
         ("0.1.0", "0.1.0", "both are of version 0.1.0"),
-        ("0.1.0", "0.3.0", "0.3.0/core.appup: it has no way from core 0.1.0"),
+        ("0.3.0", "0.1.0", "Core.Counter has no code_change of its own"),
     ],
 )
 def test_where_there_is_no_hot_way_nothing_is_built(
@@ -264,6 +264,12 @@ def test_where_there_is_no_hot_way_nothing_is_built(
     assert any(said in line for line in lines)
     assert not (lab.folder / "none.oci").exists()
     assert not (lab.folder / "none.tar").exists()
+
+
+def test_what_is_to_be_known_before_is_said(lab: Lab) -> None:
+    lab.bundle(lab.layout("0.1.0"))
+    assert "shop_all: Core.Item has other keys (+tags)" in lab.said
+    assert "`imagesmith plan OLD NEW` tells the way out" in lab.said
 
 
 def test_an_image_of_somebody_else_is_no_old(lab: Lab, tmp_path: Path) -> None:
