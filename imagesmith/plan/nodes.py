@@ -21,7 +21,7 @@ from imagesmith.beam.assembly import (
 )
 from imagesmith.beam.origin import Origin
 from imagesmith.beam.term import Atom
-from imagesmith.errors import ModuleError
+from imagesmith.errors import ModuleError, TermError
 from imagesmith.plan.code import Running, imported
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.structs import changed_modules, record_changes, struct_changes
@@ -174,7 +174,11 @@ def _compared(name: str, operands: Operands, held: Registers) -> Iterator[str]:
         case "is_eq_exact", (_, Register() as source, Atom() as atom) if source in held:
             yield held[source].named(atom)
         case "is_eq_exact", (_, Register() as source, Literal() as literal) if source in held:
-            match literal.term:
+            try:
+                term = literal.term
+            except TermError:
+                return
+            match term:
                 case (Atom() as atom, *others):
                     yield _Held(True, 1 + len(others)).named(atom)
 
