@@ -21,7 +21,7 @@ from tests.pairs.expected import HOT, REFUSED
 from tests.pairs.pair import Pair
 from tests.shop import REPO
 
-__all__ = ["KIOSK", "Kiosk", "build_kiosk"]
+__all__ = ["APPLICATIONS", "KIOSK", "Kiosk", "build_kiosk"]
 
 KIOSK = REPO / "fixtures/pairs"
 NAME = "kiosk"

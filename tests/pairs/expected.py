@@ -50,7 +50,7 @@ HOT = (
         bumps=("stock",),
         asks=(
             Ask(
-                "Till.describe(Till.voucher())",
+                "Till.describe(%{__struct__: Stock.Voucher, cents: 5})",
                 '"a thing"',
                 '"voucher of 5"',
             ),
@@ -58,6 +58,7 @@ HOT = (
     ),
     Pair(
         "struct-migrated",
+        kinds=frozenset({"crosses-nodes"}),
         bumps=("till",),
         asks=(
             Ask(STATE, "[:__struct__, :items]", "[:__struct__, :customer, :items]"),
@@ -208,14 +209,14 @@ REFUSED = (
     Pair(
         "struct-held",
         RESTART,
-        frozenset({"struct-shape"}),
+        frozenset({"struct-shape", "crosses-nodes"}),
         ("stock", "till"),
         says=("Stock.Item", "Till.Shelf"),
     ),
     Pair(
         "struct-in-state",
         RESTART,
-        frozenset({"state-shape"}),
+        frozenset({"state-shape", "crosses-nodes"}),
         ("till",),
         says=("Till.Basket", "customer"),
     ),
