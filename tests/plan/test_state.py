@@ -13,7 +13,6 @@ from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.state import state_changes, state_shapes
 from tests.plan.compiled import compiled
 from tests.plan.couples import Side, couple
-from tests.shop import run_build
 
 pytestmark = pytest.mark.release
 
@@ -41,6 +40,14 @@ end
 defmodule Shelf do
   use GenServer
   def init(_), do: {:ok, %{first: %Item{name: "tea"}}}
+end
+defmodule Account do
+  defstruct balance: 0
+  def new(options), do: %Account{balance: Map.get(options, :balance)}
+end
+defmodule Bank do
+  use GenServer
+  def init(options), do: {:ok, Account.new(options)}
 end
 defmodule Opaque do
   use GenServer
@@ -101,6 +108,13 @@ end
 """,
 }
 """NEW by the module that changes, as OLD but for what is told."""
+
+ACCOUNT = """
+defmodule Account do
+  defstruct balance: 0, owner: nil
+  def new(options), do: %Account{balance: Map.get(options, :balance)}
+end
+"""
 
 CODE_CHANGE = {
     "Count": """
@@ -202,6 +216,7 @@ def _with(module: str, text: str) -> str:
 SOURCES = {
     "old": OLD,
     "same": SAME,
+    "account": ACCOUNT,
     "one_way": _with("Count", ONE_WAY),
     "erlang_old": ERLANG_OLD,
     "erlang_new": ERLANG_NEW,
@@ -281,6 +296,18 @@ def test_a_code_change_without_a_way_back_is_remarked_on(ask: Ask) -> None:
     assert "no way back" in reason.says
 
 
+def test_a_state_that_another_module_makes_changes_under_a_module_that_does_not(ask: Ask) -> None:
+    (reason,) = ask("account")
+    assert (reason.verdict, reason.kind, reason.subject) == (
+        Verdict.RESTART,
+        "state-shape",
+        "Bank",
+    )
+    assert reason.says.startswith(
+        "the state of Bank, Account, gains owner, and Bank stays as it is"
+    )
+
+
 def test_changed_code_is_no_changed_state(ask: Ask) -> None:
     assert ask("same") == []
 
@@ -317,9 +344,11 @@ def test_an_example_for_a_module_of_erlang_is_erlang(ask: Ask, tmp_path: Path, m
     assert change.is_given_back
 
 
-def test_the_shop_has_a_code_change_for_every_state_that_changes() -> None:
+def test_the_shop_has_a_code_change_for_every_state_that_changes(
+    shop_versions: dict[str, Path],
+) -> None:
     first, second, third = (
-        Running(read_release(Folder(run_build("--version", version, "--release", "shop_all")[0])))
+        Running(read_release(Folder(shop_versions[version])))
         for version in ("0.1.0", "0.2.0", "0.3.0")
     )
     assert list(state_shapes(first, second)) == []
