@@ -21,11 +21,12 @@ from imagesmith.beam.term import Term
 from imagesmith.beam.terms import format_term
 from imagesmith.plan.appup import Appup, named
 from imagesmith.plan.change import Change
-from imagesmith.plan.children import Child, Difference, child_differences, obstacle
+from imagesmith.plan.children import Child, Difference, obstacle
 from imagesmith.plan.code import Running, calls, exports_impl
 from imagesmith.plan.order import callees_first
 from imagesmith.plan.role import role_of
 from imagesmith.plan.step import Step, add, change, start, stop
+from imagesmith.plan.tree import reached_differences
 
 __all__ = ["GENERATED", "generate"]
 
@@ -56,7 +57,7 @@ def _steps(before: Running, after: Running, name: str) -> Iterator[Step]:
         for module, digest in new.items()
         if module in old and old[module] != digest
     }
-    differences = child_differences(before, after, name)
+    differences = reached_differences(before, after, name)
     renewed = [_renewed(item) for item in differences]
     for module in _in_order(added):
         yield add(module)
