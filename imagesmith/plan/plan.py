@@ -47,6 +47,12 @@ RULES: tuple[Rule, ...] = (
 )
 """What is looked for where another container is not needed anyway."""
 
+OF_ANOTHER = frozenset({"release", "tool"})
+"""Between releases that are not of one line, applications say nothing."""
+
+OF_COMPILERS = frozenset({"erts", "foundation"})
+"""Another compiler makes other code of the same source and version."""
+
 UNKNOWN = "Take it out of the appup, or write its name right."
 LEFT_OUT = "Name each changed module: load_module or update, add_module, delete_module."
 
@@ -97,9 +103,7 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
     Raises ReleaseError for a release that is broken, UsageError for an appup that cannot be read.
     """
     old, new = before.release, after.release
-    reasons = list(compare_releases(before, after))
-    if not reasons:
-        reasons += compare_applications(before, after)
+    reasons = _standing(before, after)
     changes = tuple(_changes(before, after))
     found: dict[str, Appup] = {}
     # Another container needs no appups: what they lack would only hide why.
@@ -127,6 +131,16 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
         config_keys(before, after),
         _is_same(before, after),
     )
+
+
+def _standing(before: Running, after: Running) -> list[Reason]:
+    """What stands against a hot upgrade before any module is looked into."""
+    reasons = list(compare_releases(before, after))
+    if OF_ANOTHER.isdisjoint(item.kind for item in reasons):
+        reasons += compare_applications(before, after)
+    if OF_COMPILERS.isdisjoint(item.kind for item in reasons):
+        return reasons
+    return [item for item in reasons if item.kind != "unversioned"]
 
 
 def _way(
