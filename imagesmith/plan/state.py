@@ -20,6 +20,7 @@ from imagesmith.plan.migration import migration
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.role import Role, role_of
 from imagesmith.plan.shape import Kind, Shape, shape_of, structs_in
+from imagesmith.plan.specs import Find
 from imagesmith.plan.standing import FIXED
 from imagesmith.plan.states import STATEM, States, has_process
 from imagesmith.plan.structs import changed_modules, struct_changes, struct_keys
@@ -108,7 +109,7 @@ def state_shapes(before: Running, after: Running) -> Iterator[Reason]:
 
 def state_changes(before: Running, after: Running) -> Iterator[StateChange]:
     """The states that change their shape, whoever sees to it. Raises ReleaseError as `code`."""
-    find, find_new = finder(before), finder(after)
+    find, find_new = _finder(before), _finder(after)
     for application, module, new in _servers(before, after):
         was, now = find(module), find_new(module)
         if was is None or now is None:
@@ -136,6 +137,18 @@ def state_changes(before: Running, after: Running) -> Iterator[StateChange]:
                     *(application, module, shape, other, arity, example, True),
                     *(is_changed, has_own, has_own, has_own),
                 )
+
+
+def _finder(running: Running) -> Find:
+    """How to find a release's modules, but for those that make no states of ours: each call into
+    Elixir's would be followed."""
+    find = finder(running)
+    fixed = {
+        module
+        for name in FIXED & running.applications.keys()
+        for module in running.code(name).modules
+    }
+    return lambda module: None if module in fixed else find(module)
 
 
 def _servers(before: Running, after: Running) -> Iterator[tuple[str, str, bytes]]:

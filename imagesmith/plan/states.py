@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from imagesmith.beam.assembly import Assembly, External
-from imagesmith.beam.evaluate import Evaluation, calls_made
+from imagesmith.beam.evaluate import Evaluation, calls_made, returned
 from imagesmith.beam.term import Atom
 from imagesmith.beam.value import UNKNOWN, Value
 from imagesmith.plan.code import exported
@@ -51,7 +51,7 @@ class States:
             held
             for name, arity in sorted(self.assembly.exports)
             if self._is_callback(name, arity)
-            for answer in _Across(self.assembly, self.find).returned(name, arity, None)
+            for answer in returned(self.assembly, name, arity)
             for held in _left(answer, self.is_statem)
         )
 
