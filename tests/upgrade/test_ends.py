@@ -17,7 +17,7 @@ TREES = {
 def left(script: str) -> list[str]:
     (instructions,) = consult(script.encode())
     assert isinstance(instructions, list)
-    return [process for process in outlasting(TREES, instructions).values()]
+    return list(outlasting(TREES, instructions).values())
 
 
 def test_what_no_instruction_ends_has_to_live_on() -> None:
