@@ -23,6 +23,7 @@ from imagesmith.plan.appup import Appup, named
 from imagesmith.plan.change import Change
 from imagesmith.plan.children import Child, Difference, obstacle
 from imagesmith.plan.code import Running, calls, exports_impl
+from imagesmith.plan.moved import moves
 from imagesmith.plan.order import callees_first
 from imagesmith.plan.role import role_of
 from imagesmith.plan.step import Step, add, change, start, stop
@@ -49,9 +50,17 @@ def generate(before: Running, after: Running, wanted: Change) -> Appup:
 
 
 def _steps(before: Running, after: Running, name: str) -> Iterator[Step]:
-    old, new = before.code(name).modules, after.code(name).modules
+    new = after.code(name).modules
+    # What moves between applications is neither new nor gone: to remove it would be the end of it.
+    moved = {move.module: move.source for move in moves(before, after)}
+    came = {module: before.code(moved[module]).modules[module] for module in new.keys() & moved}
+    old = {**before.code(name).modules, **came}
     added = {module: after.module(name, module) for module in new if module not in old}
-    gone = {module: before.module(name, module) for module in old if module not in new}
+    gone = {
+        module: before.module(name, module)
+        for module in old
+        if module not in new and module not in moved
+    }
     changed = {
         module: after.module(name, module)
         for module, digest in new.items()

@@ -14,8 +14,9 @@ from imagesmith.plan.code import Running
 from imagesmith.plan.config import config_keys, config_providers
 from imagesmith.plan.environment import KeyChange
 from imagesmith.plan.flags import vm_flags
-from imagesmith.plan.generate import generate
+from imagesmith.plan.generate import GENERATED, generate
 from imagesmith.plan.modules import ModuleChange, module_changes, protocol_changes
+from imagesmith.plan.moved import moved_modules, moves
 from imagesmith.plan.nodes import crosses_nodes
 from imagesmith.plan.phoenix import phoenix_endpoints, phoenix_live_views
 from imagesmith.plan.reads import config_at_start
@@ -35,6 +36,7 @@ __all__ = ["Plan", "make_plan"]
 Rule = Callable[[Running, Running], Iterator[Reason]]
 RULES: tuple[Rule, ...] = (
     application_set,
+    moved_modules,
     shapes,
     children_reasons,
     start_reasons,
@@ -202,7 +204,10 @@ def _changes(before: Running, after: Running) -> Iterator[Change]:
 
 def _left_out(before: Running, after: Running, change: Change, appup: Appup) -> Iterator[Reason]:
     """Changed modules that the appup does not name would stay as they are, without a word."""
+    if appup.place == GENERATED:
+        return
     changed = set(differing(before.code(change.name).modules, after.code(change.name).modules))
+    changed -= {move.module for move in moves(before, after) if move.source == change.name}
     known = before.code(change.name).modules.keys() | after.code(change.name).modules.keys()
     for down in (False, True):
         told = appup.modules(change.name, down=down)
