@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagesmith.beam.release import Release
 from imagesmith.errors import UpgradeError
 from imagesmith.plan.appup import Appup, find_appup
 from imagesmith.plan.change import Change
 from imagesmith.plan.code import Running
+from imagesmith.plan.config import config_keys, config_providers
+from imagesmith.plan.environment import KeyChange
+from imagesmith.plan.generate import generate
+from imagesmith.plan.modules import ModuleChange, module_changes, protocol_changes
+from imagesmith.plan.nodes import crosses_nodes
+from imagesmith.plan.phoenix import phoenix_endpoints, phoenix_live_views
+from imagesmith.plan.reads import config_at_start
 from imagesmith.plan.reason import Reason, Verdict
-from imagesmith.plan.standing import REPLACE, compare_applications, compare_releases
+from imagesmith.plan.standing import (
+    REPLACE,
+    application_set,
+    compare_applications,
+    compare_releases,
+)
+from imagesmith.plan.structs import record_shapes, struct_shapes
 from imagesmith.plan.words import differing, modules_listed
 
 __all__ = ["Plan", "make_plan"]
+
+Rule = Callable[[Running, Running], Iterator[Reason]]
+RULES: tuple[Rule, ...] = (
+    application_set,
+    struct_shapes,
+    record_shapes,
+    config_providers,
+    config_at_start,
+    phoenix_endpoints,
+    phoenix_live_views,
+    crosses_nodes,
+)
+"""What is looked for where another container is not needed anyway."""
 
 UNKNOWN = "Take it out of the appup, or write its name right."
 LEFT_OUT = "Name each changed module: load_module or update, add_module, delete_module."
@@ -26,7 +51,8 @@ class Plan:
     """From `before` to `after`, two versions of the release `name`.
 
     `changes` are the applications that change, in the order of NEW's `.rel`, removed ones last;
-    `appups` has those of them that need one and have it.
+    `appups` has those of them that need one and have it. `modules`, `protocols` and `keys` are all
+    that differ, whatever the verdict.
     """
 
     name: str
@@ -35,15 +61,22 @@ class Plan:
     changes: tuple[Change, ...]
     appups: Mapping[str, Appup]
     reasons: tuple[Reason, ...]
+    modules: tuple[ModuleChange, ...] = ()
+    protocols: tuple[ModuleChange, ...] = ()
+    keys: tuple[KeyChange, ...] = ()
+    is_same: bool = False
+    """Whether both run the same: there is nothing to do, and no reason counts."""
+
+    @property
+    def told(self) -> tuple[Reason, ...]:
+        """The reasons that count, what forces the verdict first; remarks last."""
+        counting = () if self.is_same else self.reasons
+        return tuple(sorted(counting, key=lambda item: -item.verdict.hardness))
 
     @property
     def verdict(self) -> Verdict:
         """The hardest that a reason forces."""
-        return max(
-            (item.verdict for item in self.reasons),
-            key=lambda verdict: verdict.hardness,
-            default=Verdict.HOT,
-        )
+        return self.told[0].verdict if self.told else Verdict.HOT
 
     def check_hot(self) -> None:
         """Raise UpgradeError with every reason that stands against a hot upgrade."""
@@ -65,27 +98,62 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
     changes = tuple(_changes(before, after))
     found: dict[str, Appup] = {}
     # Another container needs no appups: what they lack would only hide why.
-    for change in changes if not reasons else ():
-        # Without an application on both sides there is nothing that an appup could lead between.
-        if change.before is None or change.after is None:
-            continue
-        try:
-            appup = find_appup(appups, new, after.applications[change.name], change.before)
-        except UpgradeError as error:
-            way_out = error.hint or "Write it for both ways."
-            reasons.append(
-                Reason(Verdict.RESTART, "appup", error.message, way_out, application=change.name)
-            )
-            continue
-        if appup is None:
-            reasons.append(_no_appup(new, change, appups))
-        elif appup.restarts:
-            says = f"{appup.place}: it restarts the runtime system"
-            reasons.append(Reason(Verdict.REPLACE, "appup", says, REPLACE, change.name))
-        else:
-            found[change.name] = appup
-            reasons += _left_out(before, after, change, appup)
-    return Plan(new.name, old.version, new.version, changes, found, tuple(reasons))
+    if all(item.verdict is not Verdict.REPLACE for item in reasons):
+        for change in changes:
+            # Of one that only one side has there is nothing that an appup could lead between.
+            if change.before is not None and change.after is not None:
+                way = _way(before, after, change, appups)
+                if isinstance(way, Appup):
+                    found[change.name] = way
+                    reasons += _left_out(before, after, change, way)
+                else:
+                    reasons.append(way)
+        for rule in RULES:
+            reasons += rule(before, after)
+    return Plan(
+        new.name,
+        old.version,
+        new.version,
+        changes,
+        found,
+        tuple(reasons),
+        tuple(module_changes(before, after)),
+        tuple(protocol_changes(before, after)),
+        config_keys(before, after),
+        _is_same(before, after),
+    )
+
+
+def _way(before: Running, after: Running, change: Change, appups: Path | None) -> Appup | Reason:
+    """The appup that leads an application both ways: a person's own, else a generated one."""
+    application = after.applications[change.name]
+    try:
+        appup = find_appup(appups, after.release, application, change.before or "")
+    except UpgradeError as error:
+        way_out = error.hint or "Write it for both ways."
+        return Reason(Verdict.RESTART, "appup", error.message, way_out, change.name)
+    if appup is None:
+        return generate(before, after, change)
+    if appup.restarts:
+        says = f"{appup.place}: it restarts the runtime system"
+        return Reason(Verdict.REPLACE, "appup", says, REPLACE, change.name)
+    return appup
+
+
+def _is_same(before: Running, after: Running) -> bool:
+    """Whether a node that runs OLD runs NEW: the same code, files and configuration."""
+    old, new = before.release, after.release
+    if (old.name, old.version, old.erts_version) != (new.name, new.version, new.erts_version):
+        return False
+    versions = [
+        {name: item.version for name, item in side.applications.items()} for side in (before, after)
+    ]
+    return (
+        versions[0] == versions[1]
+        and all(before.code(name) == after.code(name) for name in after.applications)
+        and before.protocols == after.protocols
+        and not config_keys(before, after)
+    )
 
 
 def _refusal(what: str, against: Sequence[Reason]) -> UpgradeError:
@@ -104,17 +172,6 @@ def _changes(before: Running, after: Running) -> Iterator[Change]:
     for name, old in before.applications.items():
         if name not in after.applications:
             yield Change(name, old.version, None)
-
-
-def _no_appup(after: Release, change: Change, folder: Path | None) -> Reason:
-    place = f"{folder or 'appups'}/{after.version}/{change.name}.appup"
-    return Reason(
-        Verdict.RESTART,
-        "appup",
-        f"{change.name} {change.before} → {change.after}: there is no appup",
-        f"Write {place} (`pet: {{appups: DIR}}` in the recipe).",
-        application=change.name,
-    )
 
 
 def _left_out(before: Running, after: Running, change: Change, appup: Appup) -> Iterator[Reason]:

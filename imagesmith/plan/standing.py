@@ -9,7 +9,7 @@ from imagesmith.plan.code import Code, Running
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.words import differing, listed, modules_listed
 
-__all__ = ["FIXED", "REPLACE", "compare_applications", "compare_releases"]
+__all__ = ["FIXED", "REPLACE", "application_set", "compare_applications", "compare_releases"]
 
 FIXED = frozenset({"kernel", "stdlib", "sasl", "compiler", *ELIXIR})
 """Applications that every process stands on: another version of them is another container."""
@@ -21,6 +21,8 @@ NO_SASL = (
     "Add sasl to the release: `extra_applications: [:sasl]` in mix.exs, or to `relx` in "
     "rebar.config."
 )
+STARTED = "Nothing is to be done: systools adds it by itself (add_application)."
+STOPPED = "Nothing is to be done, unless somebody needs what its processes hold: that is gone."
 UNVERSIONED = "Give every changed application a new version in its mix.exs or .app.src."
 
 
@@ -69,6 +71,18 @@ def compare_applications(before: Running, after: Running) -> Iterator[Reason]:
             yield _replace("native-code", says, application=name)
         if old.version == new.version:
             yield from _unversioned(name, old.version, ours, theirs)
+
+
+def application_set(before: Running, after: Running) -> Iterator[Reason]:
+    """Remarks on applications that come or go: systools starts and stops them (OTP: relup(4))."""
+    for name, new in after.applications.items():
+        if name not in before.applications:
+            says = f"{name} {new.version} is new: the upgrade starts it, a rollback stops it"
+            yield Reason(Verdict.HOT, "application-added", says, STARTED, name)
+    for name, old in before.applications.items():
+        if name not in after.applications:
+            says = f"{name} {old.version} is gone: the upgrade stops it, a rollback starts it anew"
+            yield Reason(Verdict.HOT, "application-removed", says, STOPPED, name)
 
 
 def _unversioned(name: str, version: str, old: Code, new: Code) -> Iterator[Reason]:
