@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.echo import ECHO, build_echo
+from tests.echo import build_echo
 from tests.shop import Shop, build_in_root, copy_source
 
 __all__ = ["build_changed_echo", "build_changed_shop"]
@@ -19,7 +19,7 @@ def build_changed_shop(shop: Shop, name: str, folder: Path) -> Path:
     copy_source(folder)
     change(folder / PAGES, 'app: "shop",', 'app: "shop",\n      flavour: "new",')
     if shop.sysroot == Path("/"):
-        command = [folder / "build", "--release", name]
+        command = [str(folder / "build"), "--release", name]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     else:
         build_in_root(shop.sysroot, folder, "--release", name)
