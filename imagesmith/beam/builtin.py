@@ -120,6 +120,38 @@ def _maps_put(values: Sequence[Value]) -> Value:
     return UNKNOWN
 
 
+def _map_delete(values: Sequence[Value]) -> Value:
+    """`Map.delete(map, key)`."""
+    match values:
+        case [dict(found), key]:
+            return _without(found, [key])
+    return UNKNOWN
+
+
+def _map_drop(values: Sequence[Value]) -> Value:
+    """`Map.drop(map, keys)`."""
+    match values:
+        case [dict(found), list(keys)]:
+            return _without(found, keys)
+    return UNKNOWN
+
+
+def _maps_remove(values: Sequence[Value]) -> Value:
+    """`maps:remove(Key, Map)`."""
+    return _map_delete(values[::-1])
+
+
+def _maps_without(values: Sequence[Value]) -> Value:
+    """`maps:without(Keys, Map)`."""
+    return _map_drop(values[::-1])
+
+
+def _without(found: dict[Value, Value], keys: Sequence[Value]) -> Value:
+    if not all(isinstance(key, Atom | int | bytes) for key in keys):
+        return UNKNOWN
+    return {key: value for key, value in found.items() if key not in keys}
+
+
 def _merge(values: Sequence[Value]) -> Value:
     match values:
         case [dict(one), dict(other)]:
@@ -211,8 +243,12 @@ FUNCTIONS: Mapping[tuple[str, str], Callable[[Sequence[Value]], Value]] = {
     ("lists", "reverse"): _reverse,
     ("Elixir.Enum", "concat"): _append,
     ("maps", "put"): _maps_put,
+    ("maps", "remove"): _maps_remove,
+    ("maps", "without"): _maps_without,
     ("maps", "merge"): _merge,
     ("maps", "new"): _empty_map,
+    ("Elixir.Map", "delete"): _map_delete,
+    ("Elixir.Map", "drop"): _map_drop,
     ("Elixir.Map", "put"): _map_put,
     ("Elixir.Map", "merge"): _merge,
     ("Elixir.Map", "new"): _empty_map,

@@ -18,7 +18,7 @@ class Unknown(Enum):
     UNKNOWN = "unknown"
 
     def __repr__(self) -> str:
-        return self.name
+        return "UNKNOWN"
 
 
 UNKNOWN: Final[Literal[Unknown.UNKNOWN]] = Unknown.UNKNOWN
@@ -60,6 +60,8 @@ def as_value(term: Term) -> Value:
             return tuple([as_value(item) for item in term])
         case list():
             return [as_value(item) for item in term]
+        case str() if not isinstance(term, Atom) and not term.isprintable():
+            return [ord(character) for character in term]  # numbers, and no text
     return term
 
 

@@ -14,8 +14,9 @@ from imagesmith.cli.place import CacheDir, cache_folder
 from imagesmith.errors import UsageError
 
 if TYPE_CHECKING:
+    from imagesmith.beam.release import Release
     from imagesmith.cli.sides import Opener
-    from imagesmith.plan.reason import Verdict
+    from imagesmith.oci.spec import Descriptor
     from imagesmith.recipe import Recipe
 
 __all__ = ["plan"]
@@ -56,6 +57,15 @@ def plan(
             "imagesmith.yml here, if any.",
         ),
     ] = None,
+    registry: Annotated[
+        str | None,
+        Option(
+            "--registry",
+            metavar="HOST/NAME",
+            help="A repository: say how many of NEW's layers it has. Default: the one that OLD or "
+            "NEW lies in, if any.",
+        ),
+    ] = None,
     everything: Annotated[
         bool, Option("--all", help="Show every module and instruction, not the first of many.")
     ] = False,
@@ -90,23 +100,43 @@ def plan(
       imagesmith plan --history 'releases/*.tar.gz'
     """
     from imagesmith.cli.connect import connector
+    from imagesmith.cli.plan_report import report
     from imagesmith.cli.sides import Opener
+    from imagesmith.plan.code import Running
+    from imagesmith.plan.document import document
+    from imagesmith.plan.plan import make_plan
+    from imagesmith.plan.present import ask_registry
+    from imagesmith.plan.ship import shipment
 
     _check(old, new, history, detailed_exitcode)
     wanted = _recipe(recipe)
-    with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch:
+    appups = wanted.pet.appups if wanted else None
+    connect = connector([], insecure_registry or [])
+    with tempfile.TemporaryDirectory(prefix="imagesmith-") as scratch, ExitStack() as opened:
         opener = Opener(
             wanted.layers.own if wanted else (),
-            connector([], insecure_registry or []),
+            connect,
             Path(scratch),
             (cache_folder(cache_dir) or Path(scratch)) / "blobs",
         )
-        appups = wanted.pet.appups if wanted else None
         if history is not None:
             return _history(history, opener, appups, as_json=as_json)
         assert old is not None and new is not None
-        verdict = _plan(old, new, opener, appups, as_json=as_json, everything=everything)
-    return EXIT_CODES[verdict] if detailed_exitcode else 0
+        before = opened.enter_context(opener.open(old))
+        after = opened.enter_context(opener.open(new, before.release))
+        made = make_plan(Running(before.release), Running(after.release), appups)
+        present = None
+        if repository := registry or _repository(old) or _repository(new):
+            layers = after.layers or _built(after.release, new, wanted, Path(scratch))
+            present = ask_registry(connect().repository(repository), layers)
+        ships = shipment(after.release, made.changes)
+    if as_json:
+        found = document(made, (old, new), ships, present)
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        for line in report(made, ships, present, everything=everything):
+            print(line)
+    return EXIT_CODES[made.verdict] if detailed_exitcode else 0
 
 
 def _check(old: str | None, new: str | None, history: str | None, detailed: bool) -> None:
@@ -127,26 +157,26 @@ def _recipe(given: Path | None) -> Recipe | None:
     return load(RECIPE) if RECIPE.exists() else None
 
 
-def _plan(
-    old: str, new: str, opener: Opener, appups: Path | None, *, as_json: bool, everything: bool
-) -> Verdict:
-    from imagesmith.cli.plan_report import report
-    from imagesmith.plan.code import Running
-    from imagesmith.plan.document import document
-    from imagesmith.plan.plan import make_plan
-    from imagesmith.plan.ship import shipment
+def _repository(text: str) -> str | None:
+    """The repository of an image in a registry."""
+    from imagesmith.oci.reference import ImageName
 
-    with ExitStack() as opened:
-        before = opened.enter_context(opener.release(old))
-        after = opened.enter_context(opener.release(new, before))
-        made = make_plan(Running(before), Running(after), appups)
-        ships = shipment(after, made.changes)
-    if as_json:
-        print(json.dumps(document(made, (old, new), ships), indent=2, ensure_ascii=False))
-    else:
-        for line in report(made, ships, everything=everything):
-            print(line)
-    return made.verdict
+    if text.startswith("oci:") or Path(text).exists():
+        return None
+    return ImageName.parse(text).repository
+
+
+def _built(
+    release: Release, place: str, recipe: Recipe | None, scratch: Path
+) -> tuple[Descriptor, ...]:
+    """The layers that `imagesmith build` makes of a release."""
+    from imagesmith.image.cattle import plan_cattle
+    from imagesmith.layer.build import build_layer
+    from imagesmith.layer.store import Scratch
+    from imagesmith.recipe import default
+
+    plans = plan_cattle(release, recipe or default(Path(place)))
+    return tuple(build_layer(plan, Scratch(scratch)).descriptor for plan in plans)
 
 
 def _history(wanted: str, opener: Opener, appups: Path | None, *, as_json: bool) -> int:

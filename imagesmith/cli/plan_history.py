@@ -33,7 +33,8 @@ def read_history(
     rows: dict[str, dict[str, str]] = defaultdict(dict)
     for path in _paths(wanted):
         try:
-            with opener.release(str(path)) as release:
+            with opener.open(str(path)) as opened:
+                release = opened.release
                 same = rows[release.name].setdefault(release.version, str(path))
                 if same != str(path):
                     warn(f"{path}: left out: {release.name} {release.version} is {same} already")
@@ -74,7 +75,7 @@ def _steps(places: list[str], opener: Opener, appups: Path | None) -> Iterator[S
         before: Running | None = None
         for place in places:
             opened = ExitStack()
-            after = Running(opened.enter_context(opener.release(place)))
+            after = Running(opened.enter_context(opener.open(place)).release)
             if before is not None:
                 yield Step.of(make_plan(before, after, appups))
             last.close()

@@ -13,6 +13,7 @@ from imagesmith.plan.appup import named
 from imagesmith.plan.history import History
 from imagesmith.plan.modules import How, ModuleChange
 from imagesmith.plan.plan import Plan
+from imagesmith.plan.present import Present
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.ship import Shipment
 
@@ -29,7 +30,9 @@ MEANS = {
 }
 
 
-def report(plan: Plan, ships: Shipment, *, everything: bool) -> Iterator[str]:
+def report(
+    plan: Plan, ships: Shipment, present: Present | None, *, everything: bool
+) -> Iterator[str]:
     """The lines: the verdict, why, and what changes."""
     if plan.is_same:
         yield f"{plan.name} {plan.before} → {plan.after}: nothing to do, both run the same"
@@ -50,6 +53,12 @@ def report(plan: Plan, ships: Shipment, *, everything: bool) -> Iterator[str]:
     if plan.verdict is not Verdict.REPLACE:
         yield ""
         yield f"An upgrade brings {show_size(ships.bytes)} in {ships.files} files, uncompressed."
+    if present:
+        yield ""
+        yield (
+            f"{present.repository} has {present.present} of {present.layers} layers of NEW; a push "
+            f"sends {show_size(present.bytes)}."
+        )
 
 
 def _reasons(title: str, reasons: Sequence[Reason]) -> Iterator[str]:
@@ -75,12 +84,15 @@ def _list(title: str, lines: Sequence[str], cut: int | None) -> Iterator[str]:
 
 
 def _applications(plan: Plan) -> list[str]:
+    """Each with its versions, and where its appup is from."""
     width = max((len(item.name) for item in plan.changes), default=0)
-    return [
-        f"{'+' if item.before is None else '-' if item.after is None else '~'} "
-        f"{item.name:<{width}}  {' → '.join(filter(None, (item.before, item.after)))}"
-        for item in plan.changes
-    ]
+    lines = []
+    for item in plan.changes:
+        sign = "+" if item.before is None else "-" if item.after is None else "~"
+        versions = " → ".join(filter(None, (item.before, item.after)))
+        appup = f"  appup: {plan.appups[item.name].place}" if item.name in plan.appups else ""
+        lines.append(f"{sign} {item.name:<{width}}  {versions}{appup}")
+    return lines
 
 
 def _counted(changes: Sequence[ModuleChange]) -> str:

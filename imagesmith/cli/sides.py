@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,24 @@ if TYPE_CHECKING:
     from imagesmith.beam.release import Release
     from imagesmith.image.stored import StoredImage
     from imagesmith.oci.registry import Registry
+    from imagesmith.oci.spec import Descriptor
     from imagesmith.upgrade.bundle import Bundle
 
-__all__ = ["Opener"]
+__all__ = ["Opened", "Opener"]
 
 WAYS = (
     "Name a release (a folder or .tar.gz), an image (oci:DIR, FILE.tar, HOST/NAME:TAG), or an "
     "upgrade bundle of one."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A release, to be read while it is open; of an image or a bundle also its layers, without
+    the base's."""
+
+    release: Release
+    layers: tuple[Descriptor, ...] | None = None
 
 
 class Opener:
@@ -43,8 +54,8 @@ class Opener:
         self._blobs = blobs
 
     @contextmanager
-    def release(self, text: str, below: Release | None = None) -> Iterator[Release]:
-        """The release that the text names; `below` is the OLD that a bundle may lie on top of.
+    def open(self, text: str, below: Release | None = None) -> Iterator[Opened]:
+        """What the text names; `below` is the OLD that a bundle may lie on top of.
 
         Raises UsageError if it names none, ReleaseError, BaseError or BundleError for one that is
         broken, RegistryError in the registry's words.
@@ -57,14 +68,14 @@ class Opener:
         is_layout = (path / "oci-layout").is_file()
         is_archive = path.is_file() and path.name.endswith(".tar.gz")
         if is_archive or (path.is_dir() and not is_layout):
-            yield read_release(open_tree(path), own=self._own, project=find_project(path))
+            yield Opened(read_release(open_tree(path), own=self._own, project=find_project(path)))
             return
         if bundle := self._bundle(text):
-            with self._of_bundle(text, bundle, below) as release:
-                yield release
+            with self._of_bundle(text, bundle, below) as opened:
+                yield opened
             return
-        with self._of_image(self._image(text)) as release:
-            yield release
+        with self._of_image(self._image(text)) as opened:
+            yield opened
 
     def _image(self, text: str) -> StoredImage:
         from imagesmith.image.stored import archive_image, layout_image, registry_image
@@ -85,7 +96,7 @@ class Opener:
         return registry_image(text, self._connect(), BlobDir(self._blobs))
 
     @contextmanager
-    def _of_image(self, image: StoredImage) -> Iterator[Release]:
+    def _of_image(self, image: StoredImage) -> Iterator[Opened]:
         from imagesmith.base.imageroot import ImageRoot
         from imagesmith.beam.release import read_release
         from imagesmith.image.side import image_side
@@ -99,7 +110,8 @@ class Opener:
                 hint=WAYS,
             )
         with ImageRoot(layers, image.name) as root:
-            yield read_release(ImageTree(root), own=self._own)
+            release = read_release(ImageTree(root), own=self._own)
+            yield Opened(release, tuple(layer.descriptor for layer in layers))
 
     def _bundle(self, text: str) -> Bundle | None:
         """The bundle that the text names, if it is one."""
@@ -116,7 +128,7 @@ class Opener:
             return None
 
     @contextmanager
-    def _of_bundle(self, text: str, bundle: Bundle, below: Release | None) -> Iterator[Release]:
+    def _of_bundle(self, text: str, bundle: Bundle, below: Release | None) -> Iterator[Opened]:
         """The bundle on top of OLD, if that is where it leads from; else NEW's image, which lies
         where the bundle does, unless that is a file."""
         from imagesmith.beam.release import read_release
@@ -126,7 +138,8 @@ class Opener:
 
         facts = bundle.facts
         if below is not None and (below.name, below.version) == (facts.name, facts.before):
-            yield read_release(LaidTree(below, bundle), own=self._own)
+            release = read_release(LaidTree(below, bundle), own=self._own)
+            yield Opened(release, tuple(layer.descriptor for layer in bundle.layers))
             return
         path = Path(text.removeprefix("oci:").partition("@sha256:")[0])
         image = None
@@ -142,8 +155,8 @@ class Opener:
                 hint=f"Name {facts.name} {facts.before} as OLD and the bundle as NEW, or the image "
                 f"of {facts.after}, whose digest is {facts.image}.",
             )
-        with self._of_image(self._image(image)) as release:
-            yield release
+        with self._of_image(self._image(image)) as opened:
+            yield opened
 
 
 def _is_reference(text: str) -> bool:

@@ -6,6 +6,7 @@ Values of configuration are not in it: they are secrets often enough.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from imagesmith.beam.term import Term
 from imagesmith.beam.terms import format_term
@@ -13,6 +14,7 @@ from imagesmith.plan.appup import Appup
 from imagesmith.plan.history import History
 from imagesmith.plan.modules import ModuleChange
 from imagesmith.plan.plan import Plan
+from imagesmith.plan.present import Present
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.ship import Shipment
 
@@ -21,7 +23,9 @@ __all__ = ["document", "history_document"]
 Object = dict[str, object]
 
 
-def document(plan: Plan, places: tuple[str, str], ships: Shipment) -> Object:
+def document(
+    plan: Plan, places: tuple[str, str], ships: Shipment, present: Present | None
+) -> Object:
     """The document; `places` are OLD and NEW as the user named them."""
     before, after = places
     return {
@@ -45,6 +49,7 @@ def document(plan: Plan, places: tuple[str, str], ships: Shipment) -> Object:
         ],
         "instructions": [_instructions(name, appup) for name, appup in plan.appups.items()],
         "ships": {"files": ships.files, "bytes": ships.bytes},
+        "registry": asdict(present) if present else None,
     }
 
 

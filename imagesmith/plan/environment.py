@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesmith.beam import etf
-from imagesmith.beam.release import Release
+from imagesmith.beam.release import Application, Release
 from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.beam.terms import consult
 from imagesmith.errors import ReleaseError, TermError
@@ -23,6 +23,7 @@ __all__ = [
     "fields",
     "read_config",
     "read_environment",
+    "read_resource",
     "same",
 ]
 
@@ -52,14 +53,20 @@ def read_environment(release: Release) -> Environment:
     """What `.app` files and `sys.config` say. Raises ReleaseError for a file that is broken."""
     found: dict[str, dict[str, Term]] = {}
     for application in release.applications:
-        resource = _one(release, application.resource_file)
-        match resource:
-            case (Atom(), Atom(), list(pairs)):
-                found[application.name] = dict(fields(dict(fields(pairs)).get("env")))
+        env = read_resource(release, application).get("env")
+        found[application.name] = dict(fields(env))
     for name, settings in read_config(release).items():
         if name in found:
             found[name].update(settings)
     return found
+
+
+def read_resource(release: Release, application: Application) -> Mapping[str, Term]:
+    """The keys of an application's `.app` file (OTP: app(4)). Raises as `read_environment`."""
+    match _one(release, application.resource_file):
+        case (Atom(), Atom(), pairs):
+            return dict(fields(pairs))
+    return {}
 
 
 def read_config(release: Release) -> Environment:

@@ -5,27 +5,27 @@ A module whose code did not change needs no instruction. Of the others:
 - one whose processes can take over their state, because it has a `code_change` of its own or is a
   special process, is updated: its processes wait while it and what it calls are loaded;
 - a supervisor is updated too, which calls its `init/1` anew and takes its children's
-  specifications; those that come or go are started and stopped besides, as OTP Design Principles
-  have it (Appup Cookbook, Changing a Supervisor), since the update starts and ends no process;
+  specifications. That starts and ends no process (OTP Design Principles, Appup Cookbook, "Changing
+  a Supervisor"), so children that go are ended before it, and those that come are started after it;
 - any other is loaded.
 
-The way down is the way up, each step undone, from the last to the first. So what is called is
-loaded before its callers on the way up and after them on the way down; what is new is loaded first
-of all, and what goes away is removed last.
+What is called is loaded before its callers, and on the way down, which is the way up undone, after
+them; what is new is loaded first of all, and what goes away is removed last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from imagesmith.beam.term import Atom, Term
+from imagesmith.beam.term import Term
 from imagesmith.beam.terms import format_term
 from imagesmith.plan.appup import Appup, named
 from imagesmith.plan.change import Change
+from imagesmith.plan.children import Child, Difference, child_differences, obstacle
 from imagesmith.plan.code import Running, calls, exports_impl
 from imagesmith.plan.order import callees_first
-from imagesmith.plan.role import Role, role_of
+from imagesmith.plan.role import role_of
+from imagesmith.plan.step import Step, add, change, start, stop
 
 __all__ = ["GENERATED", "generate"]
 
@@ -33,25 +33,17 @@ GENERATED = "generated"
 """The place of an appup that no file holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Instructions that do one thing, and those that undo it."""
-
-    up: tuple[Term, ...]
-    down: tuple[Term, ...]
-
-
-def generate(before: Running, after: Running, change: Change) -> Appup:
+def generate(before: Running, after: Running, wanted: Change) -> Appup:
     """The appup of an application that both have, in other versions.
 
     Raises ReleaseError for a module that cannot be read.
     """
-    if change.before is None or change.after is None:
-        raise ValueError(f"{change.name} is not in both releases")
-    steps = list(_steps(before, after, change.name))
+    if wanted.before is None or wanted.after is None:
+        raise ValueError(f"{wanted.name} is not in both releases")
+    steps = list(_steps(before, after, wanted.name))
     up = [instruction for step in steps for instruction in step.up]
     down = [instruction for step in reversed(steps) for instruction in step.down]
-    term: Term = (change.after, [(change.before, up)], [(change.before, down)])
+    term: Term = (wanted.after, [(wanted.before, up)], [(wanted.before, down)])
     return Appup(GENERATED, f"%% coding: utf-8\n{format_term(term)}.\n".encode(), up, down)
 
 
@@ -64,15 +56,20 @@ def _steps(before: Running, after: Running, name: str) -> Iterator[Step]:
         for module, digest in new.items()
         if module in old and old[module] != digest
     }
+    differences = child_differences(before, after, name)
+    renewed = [_renewed(item) for item in differences]
     for module in _in_order(added):
-        yield _add(module)
+        yield add(module)
+    for item, pairs in zip(differences, renewed, strict=True):
+        yield from stop(item, (*item.removed, *(was for was, _ in pairs)))
     leaning = _leaning(changed)
     for group in callees_first(leaning):
         for module in group:
-            yield _change(module, changed[module], leaning[module])
+            yield change(module, role_of(changed[module]), sorted(leaning[module]))
+    for item, pairs in zip(differences, renewed, strict=True):
+        yield from start(item, (*item.added, *(child for _, child in pairs)))
     for module in reversed(_in_order(gone)):
-        add = _add(module)
-        yield Step(add.down, add.up)
+        yield add(module).undone
 
 
 def _in_order(files: Mapping[str, bytes]) -> list[str]:
@@ -91,25 +88,15 @@ def _leaning(files: Mapping[str, bytes]) -> dict[str, frozenset[str]]:
     return found
 
 
-def _add(module: str) -> Step:
-    return Step(((Atom("add_module"), Atom(module)),), ((Atom("delete_module"), Atom(module)),))
+def _renewed(difference: Difference) -> list[tuple[Child, Child]]:
+    """The changed children, as they were and as they are, that are started otherwise than before.
 
-
-def _change(module: str, file: bytes, callees: frozenset[str]) -> Step:
-    """What loads a module that both versions have; systools turns the order of modules and their
-    dependencies round on the way down by itself.
-
-    `code_change` is called in the newer module both ways: on the way down before the older one is
-    loaded (OTP: systools_rc, for modules of the type `dynamic`).
+    One whose specification says the same of its start goes on as it is.
     """
-    instruction: tuple[Term, ...]
-    role = role_of(file)
-    if role is Role.SUPERVISOR:
-        instruction = (Atom("update"), Atom(module), Atom("supervisor"))
-    else:
-        instruction = (Atom("load_module"), Atom(module))
-        if role is Role.STATEFUL:
-            instruction = (Atom("update"), Atom(module), (Atom("advanced"), []))
-        if callees:
-            instruction = (*instruction, [Atom(callee) for callee in sorted(callees)])
-    return Step((instruction,), (instruction,))
+    return [
+        (was, child)
+        for was, child in difference.changed
+        if was.start != child.start
+        and not obstacle(difference, was)
+        and not obstacle(difference, child)
+    ]

@@ -7,24 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagesmith.errors import UpgradeError
-from imagesmith.plan.appup import Appup, find_appup
+from imagesmith.plan.appup import Appup, OtherVersions, find_appup
+from imagesmith.plan.by_hand import by_appup
 from imagesmith.plan.change import Change
 from imagesmith.plan.code import Running
 from imagesmith.plan.config import config_keys, config_providers
 from imagesmith.plan.environment import KeyChange
+from imagesmith.plan.flags import vm_flags
 from imagesmith.plan.generate import generate
 from imagesmith.plan.modules import ModuleChange, module_changes, protocol_changes
 from imagesmith.plan.nodes import crosses_nodes
 from imagesmith.plan.phoenix import phoenix_endpoints, phoenix_live_views
 from imagesmith.plan.reads import config_at_start
 from imagesmith.plan.reason import Reason, Verdict
+from imagesmith.plan.shapes import shapes
 from imagesmith.plan.standing import (
     REPLACE,
     application_set,
     compare_applications,
     compare_releases,
 )
-from imagesmith.plan.structs import record_shapes, struct_shapes
+from imagesmith.plan.supervision import children_reasons, start_reasons
 from imagesmith.plan.words import differing, modules_listed
 
 __all__ = ["Plan", "make_plan"]
@@ -32,10 +35,12 @@ __all__ = ["Plan", "make_plan"]
 Rule = Callable[[Running, Running], Iterator[Reason]]
 RULES: tuple[Rule, ...] = (
     application_set,
-    struct_shapes,
-    record_shapes,
+    shapes,
+    children_reasons,
+    start_reasons,
     config_providers,
     config_at_start,
+    vm_flags,
     phoenix_endpoints,
     phoenix_live_views,
     crosses_nodes,
@@ -102,14 +107,14 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
         for change in changes:
             # Of one that only one side has there is nothing that an appup could lead between.
             if change.before is not None and change.after is not None:
-                way = _way(before, after, change, appups)
-                if isinstance(way, Appup):
+                way, against = _way(before, after, change, appups)
+                reasons += against
+                if way is not None:
                     found[change.name] = way
                     reasons += _left_out(before, after, change, way)
-                else:
-                    reasons.append(way)
         for rule in RULES:
-            reasons += rule(before, after)
+            for item in rule(before, after):
+                reasons.append(by_appup(item, found.get(item.application or "")))
     return Plan(
         new.name,
         old.version,
@@ -124,20 +129,26 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
     )
 
 
-def _way(before: Running, after: Running, change: Change, appups: Path | None) -> Appup | Reason:
+def _way(
+    before: Running, after: Running, change: Change, appups: Path | None
+) -> tuple[Appup | None, list[Reason]]:
     """The appup that leads an application both ways: a person's own, else a generated one."""
-    application = after.applications[change.name]
+    name = change.name
     try:
-        appup = find_appup(appups, after.release, application, change.before or "")
+        appup = find_appup(appups, after.release, after.applications[name], change.before or "")
+    except OtherVersions as error:
+        says = f"{error.message}: its instructions are generated"
+        remark = Reason(Verdict.HOT, "appup", says, error.hint or "", name)
+        return generate(before, after, change), [remark]
     except UpgradeError as error:
         way_out = error.hint or "Write it for both ways."
-        return Reason(Verdict.RESTART, "appup", error.message, way_out, change.name)
+        return None, [Reason(Verdict.RESTART, "appup", error.message, way_out, name)]
     if appup is None:
-        return generate(before, after, change)
+        return generate(before, after, change), []
     if appup.restarts:
         says = f"{appup.place}: it restarts the runtime system"
-        return Reason(Verdict.REPLACE, "appup", says, REPLACE, change.name)
-    return appup
+        return None, [Reason(Verdict.REPLACE, "appup", says, REPLACE, name)]
+    return appup, []
 
 
 def _is_same(before: Running, after: Running) -> bool:
@@ -153,6 +164,7 @@ def _is_same(before: Running, after: Running) -> bool:
         and all(before.code(name) == after.code(name) for name in after.applications)
         and before.protocols == after.protocols
         and not config_keys(before, after)
+        and not any(True for rule in RULES for _ in rule(before, after))
     )
 
 

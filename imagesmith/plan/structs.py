@@ -15,7 +15,7 @@ from imagesmith.beam import etf
 from imagesmith.beam.assembly import Assembly, Literal, disassemble
 from imagesmith.beam.difference import atoms, literals
 from imagesmith.beam.module import chunks
-from imagesmith.beam.term import Atom, Map
+from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.errors import ModuleError, TermError
 from imagesmith.plan.code import Running, exported, exports_impl
 from imagesmith.plan.environment import fields
@@ -195,8 +195,8 @@ def _tagged(assembly: Assembly) -> Mapping[str, set[int]]:
                 case "put_tuple2", (_, (Atom() as tag, *others)):
                     made.setdefault(str(tag), set()).add(len(others))
             for operand in instruction.operands:
-                if isinstance(operand, Literal) and operand.data[1:2] == b"h":
-                    match operand.term:
+                if isinstance(operand, Literal):
+                    match _tuple(operand):
                         case (Atom() as tag, *values):
                             made.setdefault(str(tag), set()).add(len(values))
     return {
@@ -204,6 +204,15 @@ def _tagged(assembly: Assembly) -> Mapping[str, set[int]]:
         for tag, sizes in tested.items()
         if tag not in WORDS and min(sizes) > 1
     }
+
+
+def _tuple(literal: Literal) -> tuple[Term, ...]:
+    """The literal if it is a small tuple (ERTS: SMALL_TUPLE_EXT); else none of anything."""
+    try:
+        term = literal.term if literal.data[1:2] == b"h" else ()
+    except TermError:  # a reference, which OTP 28 can have in a literal
+        return ()
+    return term if isinstance(term, tuple) else ()
 
 
 def _has_struct(module: bytes) -> bool:

@@ -31,7 +31,7 @@ from imagesmith.beam.versioned import VersionedTree
 from imagesmith.errors import TermError
 from imagesmith.plan.code import Running
 
-__all__ = ["automatic", "given", "is_automatic"]
+__all__ = ["automatic", "given"]
 
 DIGITS = 10
 """Of the hash: a million versions of one application share one by a chance of less than a half."""
@@ -59,11 +59,6 @@ def given(version: str) -> str:
     if not plus or not re.fullmatch(f"[0-9a-f]{{{DIGITS}}}", last):
         return version
     return f"{base}+{rest}" if rest else base
-
-
-def is_automatic(version: str) -> bool:
-    """Whether it looks like one of ours."""
-    return given(version) != version
 
 
 def _version(version: str, digest: str) -> str:

@@ -66,7 +66,7 @@ def test_the_first_line_is_the_verdict_and_what_changes_follows(
     first, *lines = done.stdout.splitlines()
     assert first == "shop 0.1.0 → 0.2.0: hot"
     for line in (
-        "  ~ shop  0.1.0 → 0.2.0",
+        "  ~ shop  0.1.0 → 0.2.0  appup: generated",
         "Modules: 1 added, 1 changed, 1 removed",
         "  ~ shop: Shop.Cart [Code]",
         "  + shop: v0_2_0",

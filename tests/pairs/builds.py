@@ -21,7 +21,7 @@ from tests.pairs.expected import HOT, REFUSED
 from tests.pairs.pair import Pair
 from tests.shop import REPO
 
-__all__ = ["KIOSK", "Kiosk", "build_kiosk"]
+__all__ = ["APPLICATIONS", "KIOSK", "Kiosk", "build_kiosk"]
 
 KIOSK = REPO / "fixtures/pairs"
 NAME = "kiosk"
@@ -99,9 +99,9 @@ def build_kiosk() -> Kiosk:
 
 def _variants() -> list[Variant]:
     """The first release, those of the hot pairs on each other, and the others on the first."""
-    version, patches = FIRST, ()
+    patches: tuple[str, ...] = ()
     versions = dict.fromkeys(APPLICATIONS, FIRST)
-    found = [Variant("first", patches, version, versions)]
+    found = [Variant("first", patches, FIRST, versions)]
     for number, pair in enumerate(HOT, 2):
         version = f"0.{number}.0"
         patches = (*patches, *_patches(pair))
@@ -140,6 +140,8 @@ def _make(variant: Variant, source: Path, work: Path, place: Path) -> None:
     (work / "VERSION").write_text(f"{variant.version}\n")
     for application, version in variant.versions.items():
         (work / f"apps/{application}/VERSION").write_text(f"{version}\n")
+        # mix makes no other of it for a number in a file of ours.
+        (work / f"_build/prod/lib/{application}/ebin/{application}.app").unlink(missing_ok=True)
     made = work.with_name(f"{work.name}.release")
     _run(["mix", "release", NAME, "--quiet", "--path", str(made)], work, environment)
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -26,10 +26,19 @@ def another_elixir(release: Path) -> None:
     _another(release, "elixir")
 
 
+def no_sasl(release: Path) -> None:
+    """mix adds it always, other tools do not."""
+    for path in release.glob("releases/*/*.rel"):
+        lines = path.read_text().splitlines()
+        path.unlink()
+        path.write_text("\n".join(line for line in lines if "{sasl," not in line))
+
+
 EDITS: dict[str, Callable[[Path], None]] = {
     "erts": another_erts,
     "kernel": another_kernel,
     "elixir": another_elixir,
+    "sasl": no_sasl,
 }
 
 

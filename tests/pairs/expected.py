@@ -11,6 +11,7 @@ STATE = "Map.keys(:sys.get_state(Till.Basket))"
 DRAWERS = "Supervisor.which_children(Till.Drawers) |> Enum.map(&elem(&1, 0)) |> Enum.sort()"
 NOTES = "Till.Drawer.look(Till.Notes)"
 APPLICATIONS = "Application.started_applications() |> List.keymember?(:loyalty, 0)"
+MANIFEST = r'"{\"latest\": {\"app.css\": \"app-1.css\"}}\n"'
 NEITHER = "[Till.Coins, Till.Notes]"
 
 
@@ -49,7 +50,7 @@ HOT = (
         bumps=("stock",),
         asks=(
             Ask(
-                "Till.describe(Till.voucher())",
+                "Till.describe(%{__struct__: Stock.Voucher, cents: 5})",
                 '"a thing"',
                 '"voucher of 5"',
             ),
@@ -57,6 +58,7 @@ HOT = (
     ),
     Pair(
         "struct-migrated",
+        kinds=frozenset({"crosses-nodes"}),
         bumps=("till",),
         asks=(
             Ask(STATE, "[:__struct__, :items]", "[:__struct__, :customer, :items]"),
@@ -160,6 +162,7 @@ HOT = (
         "endpoint",
         kinds=frozenset({"phoenix-endpoint"}),
         bumps=("front",),
+        asks=(Ask('Front.Endpoint.static_path("app.css") |> elem(1)', MANIFEST, MANIFEST),),
     ),
     Pair(
         "live-view",
@@ -186,7 +189,7 @@ REFUSED = (
     Pair("erts", REPLACE, frozenset({"erts"}), says=("runtime system",), edits="erts"),
     Pair("kernel", REPLACE, frozenset({"foundation"}), says=("kernel changes",), edits="kernel"),
     Pair("elixir", REPLACE, frozenset({"foundation"}), says=("elixir changes",), edits="elixir"),
-    Pair("sasl", REPLACE, frozenset({"sasl"}), says=("NEW has no sasl",)),
+    Pair("sasl", REPLACE, frozenset({"sasl"}), says=("NEW has no sasl",), edits="sasl"),
     Pair("nif", REPLACE, frozenset({"native-code"}), ("stock",), says=("priv/stock.so",)),
     Pair(
         "unversioned",
@@ -206,14 +209,14 @@ REFUSED = (
     Pair(
         "struct-held",
         RESTART,
-        frozenset({"struct-shape"}),
+        frozenset({"struct-shape", "crosses-nodes"}),
         ("stock", "till"),
         says=("Stock.Item", "Till.Shelf"),
     ),
     Pair(
         "struct-in-state",
         RESTART,
-        frozenset({"state-shape"}),
+        frozenset({"state-shape", "crosses-nodes"}),
         ("till",),
         says=("Till.Basket", "customer"),
     ),

@@ -11,7 +11,7 @@ from imagesmith.beam.term import Atom
 from imagesmith.beam.terms import consult
 from imagesmith.beam.tree import Folder
 from imagesmith.errors import UpgradeError
-from imagesmith.plan.appup import Appup, find_appup
+from imagesmith.plan.appup import Appup, OtherVersions, find_appup
 from tests.trees import APPLICATIONS, App, make_release
 
 BOTH = '{{"2.0.0", [{{{old}, {up}}}], [{{{old}, {down}}}]}}.'
@@ -87,6 +87,22 @@ def test_an_appup_that_does_not_lead_there_and_back_is_refused(
     assert said in refused.value.message
 
 
+def test_of_many_in_one_file_the_first_counts_as_it_does_to_systools(
+    release: Release, tmp_path: Path
+) -> None:
+    put(tmp_path / "mine.appup", text() + '\n{"1.0.0", [{"0.9.0", []}], [{"0.9.0", []}]}.')
+    assert find(tmp_path, release)
+
+
+@pytest.mark.parametrize("data", ['{"3.0.0", [], []}.', '{"2.0.0", [{"0.9.0", []}], []}.'])
+def test_one_that_leads_elsewhere_is_told_from_one_that_is_wrong(
+    data: str, release: Release, tmp_path: Path
+) -> None:
+    put(tmp_path / "mine.appup", data)
+    with pytest.raises(OtherVersions):
+        find(tmp_path, release)
+
+
 def test_a_version_may_be_a_regular_expression(release: Release, tmp_path: Path) -> None:
     put(tmp_path / "mine.appup", text(old='<<"1\\\\.[0-9.]+">>'))
     assert find(tmp_path, release)
@@ -137,12 +153,13 @@ def test_where_versions_are_automatic_an_appup_goes_by_those_that_a_person_gave(
 
 
 @pytest.mark.parametrize("old", ["2.0.0+9876543210", "0.9.0+9876543210"])
-def test_where_versions_are_automatic_one_for_other_versions_is_passed_over(
+def test_where_versions_are_automatic_one_for_other_versions_leads_elsewhere(
     old: str, tmp_path: Path
 ) -> None:
     release = automatic(tmp_path)
     put(tmp_path / "mine.appup", text())
-    assert find_appup(tmp_path, release, mine(release), old) is None
+    with pytest.raises(OtherVersions):
+        find_appup(tmp_path, release, mine(release), old)
 
 
 def test_where_versions_are_automatic_an_appup_still_leads_both_ways(tmp_path: Path) -> None:

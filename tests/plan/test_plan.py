@@ -171,7 +171,9 @@ def test_the_hardest_verdict_counts_and_is_told_first(lab: Lab) -> None:
     assert [item.kind for item in plan.told] == ["appup", "appup", "application-removed"]
 
 
-@pytest.mark.parametrize("path", ["lib/own-1.0.0/priv/x", "releases/1/sys.config"])
+@pytest.mark.parametrize(
+    "path", ["lib/own-1.0.0/priv/x", "releases/1/sys.config", "releases/1/vm.args"]
+)
 def test_there_is_nothing_to_do_only_between_releases_that_run_the_same(
     lab: Lab, path: str
 ) -> None:
@@ -179,7 +181,7 @@ def test_there_is_nothing_to_do_only_between_releases_that_run_the_same(
     new = lab.release("new", own("1.0.0", x=b"1"), version="1")
     same = lab.plan(checked=False)
     assert (same.is_same, same.verdict, same.told) == (True, Verdict.HOT, ())
-    (new / path).write_bytes(b"[{own,[{a,b}]}].\n")
+    (new / path).write_bytes(b"[{own,[{a,b}]}]." if "config" in path else b"+S 4:4\n")
     other = lab.plan(checked=False)
     assert (other.is_same, other.verdict) == (False, Verdict.REPLACE)
 
