@@ -140,9 +140,10 @@ def copy_source(to: Path) -> None:
 def build_in_root(root: Path, work: Path, *arguments: str, **environment: str) -> None:
     """Build the shop with the Elixir of another system, in a folder of this one.
 
-    `arguments` go to the fixture's build script.
+    `arguments` go to the fixture's build script. Sources that are there already are taken.
     """
-    copy_source(work)
+    if not (work / "mix.exs").exists():
+        copy_source(work)
     place = root / "tmp" / work.parent.name / work.name
     place.mkdir(parents=True, exist_ok=True)
     build = shlex.join([f"/{place.relative_to(root)}/build", *arguments])

@@ -10,6 +10,7 @@ from pathlib import Path
 from imagesmith.beam.etf import encode
 from imagesmith.beam.term import Atom, Term
 from imagesmith.beam.terms import format_term
+from imagesmith.beam.tree import File, Link, Tree
 from tests.beam.beams import module
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "make_distillery_release",
     "make_release",
     "make_relx_release",
+    "written",
 ]
 
 
@@ -174,6 +176,20 @@ def make_application(folder: Path, app: App) -> None:
     _write(folder, f"{app.folder}/ebin/{app.name}.app", _text(resource))
     for path, data in app.files.items():
         _write(folder, f"{app.folder}/{path}", data)
+
+
+def written(tree: Tree, folder: Path) -> Path:
+    """A tree as a folder on this machine."""
+    for path, entry in tree.entries.items():
+        match entry:
+            case File(_, executable):
+                _write(folder, path, tree.read(path), executable=executable)
+            case Link(target):
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).symlink_to(target)
+            case _:
+                (folder / path).mkdir(parents=True)
+    return folder
 
 
 def elf(machine: int = 62) -> bytes:

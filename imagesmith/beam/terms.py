@@ -241,6 +241,8 @@ _PLAIN_ATOM = re.compile("[a-z][A-Za-z0-9_@]*")
 _WIDTH = 100
 # OTP 27 reserved two more words, which older files use as plain atoms.
 _QUOTED_WORDS = RESERVED | {"maybe", "else"}
+# Controls, and what erl_scan takes in no form; a set of whole planes takes long to compile.
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xa0]|\ufffe|\uffff")
 _UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")  # erl_scan takes them in no form
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", "'": r"\'", '"': r"\""}
 
@@ -311,7 +313,7 @@ def _format_binary(data: bytes) -> str:
         text = data.decode()
     except UnicodeDecodeError:
         text = ""
-    if not text or re.search(r"[^ -~\n\r\t\xa1-\ufffd\U00010000-\U0010ffff]", text):
+    if not text or _NO_TEXT.search(text):
         return _layout("<<", [str(byte) for byte in data], ">>")
     return f"<<{_quote(text, chr(34))}{'' if text.isascii() else '/utf8'}>>"
 

@@ -40,9 +40,17 @@ __all__ = ["Maker", "read"]
 
 
 def read(recipe: Recipe, found: Found) -> Release:
-    """The release, with what its project and the recipe say of its applications."""
-    tree = open_tree(found.path)
-    return read_release(tree, own=recipe.layers.own, project=find_project(found.beside))
+    """The release, with what its project and the recipe say of its applications.
+
+    With `versioning: auto` its versions are those of its code.
+    """
+    project = find_project(found.beside)
+    release = read_release(open_tree(found.path), own=recipe.layers.own, project=project)
+    if recipe.pet.versioning == "manual":
+        return release
+    from imagesmith.plan.versions import automatic
+
+    return read_release(automatic(release), own=recipe.layers.own, project=project)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,8 @@ def plan(
         Option(
             "--recipe",
             metavar="FILE",
-            help="The recipe whose `pet: {appups: …}` and `layers: {own: …}` count. Default: "
-            "imagesmith.yml here, if any.",
+            help="The recipe whose `pet: {appups: …, versioning: …}` and `layers: {own: …}` count. "
+            "Default: imagesmith.yml here, if any.",
         ),
     ] = None,
     registry: Annotated[
@@ -118,6 +118,7 @@ def plan(
             connect,
             Path(scratch),
             (cache_folder(cache_dir) or Path(scratch)) / "blobs",
+            auto=wanted is not None and wanted.pet.versioning == "auto",
         )
         if history is not None:
             return _history(history, opener, appups, as_json=as_json)

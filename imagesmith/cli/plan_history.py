@@ -29,6 +29,7 @@ def read_history(
     unless there are two to plan between.
     """
     from imagesmith.plan.history import History, version_order
+    from imagesmith.plan.versions import given
 
     rows: dict[str, dict[str, str]] = defaultdict(dict)
     for path in _paths(wanted):
@@ -42,7 +43,9 @@ def read_history(
             warn(f"{path}: left out: {error.message}")
     steps: list[Step] = []
     for _, row in sorted(rows.items()):
-        places = [row[version] for version in sorted(row, key=version_order)]
+        # Where only the hash of an automatic version differs, the files' names tell the order.
+        ordered = sorted(row, key=lambda version: version_order(given(version)))
+        places = [row[version] for version in ordered]
         steps += _steps(places, opener, appups)
     if not steps:
         raise UsageError(f"--history {wanted}: there are no two versions of one release", hint=HINT)

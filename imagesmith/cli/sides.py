@@ -38,6 +38,8 @@ class Opened:
 class Opener:
     """Opens what a command line names; `own` are applications that are the user's own.
 
+    With `auto` a folder's or archive's versions are those of its code, as `build` would give them;
+    an image or bundle has its own by then.
     What is unpacked lies in the folder `scratch`, what is fetched in the folder `blobs`.
     """
 
@@ -47,11 +49,14 @@ class Opener:
         connect: Callable[[], Registry],
         scratch: Path,
         blobs: Path,
+        *,
+        auto: bool = False,
     ) -> None:
         self._own = own
         self._connect = connect
         self._scratch = scratch
         self._blobs = blobs
+        self._auto = auto
 
     @contextmanager
     def open(self, text: str, below: Release | None = None) -> Iterator[Opened]:
@@ -68,7 +73,13 @@ class Opener:
         is_layout = (path / "oci-layout").is_file()
         is_archive = path.is_file() and path.name.endswith(".tar.gz")
         if is_archive or (path.is_dir() and not is_layout):
-            yield Opened(read_release(open_tree(path), own=self._own, project=find_project(path)))
+            project = find_project(path)
+            release = read_release(open_tree(path), own=self._own, project=project)
+            if self._auto:
+                from imagesmith.plan.versions import automatic
+
+                release = read_release(automatic(release), own=self._own, project=project)
+            yield Opened(release)
             return
         if bundle := self._bundle(text):
             with self._of_bundle(text, bundle, below) as opened:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from imagesmith.beam.release import Application, Release
 from imagesmith.beam.term import Atom, Term, text
-from imagesmith.beam.terms import consult
+from imagesmith.beam.terms import consult, format_term
 from imagesmith.beam.tree import File
 from imagesmith.errors import TermError, UpgradeError, UsageError
+from imagesmith.plan.versions import given
 
 __all__ = ["Appup", "OtherVersions", "find_appup", "named"]
 
@@ -64,8 +65,9 @@ def find_appup(
 ) -> Appup | None:
     """The appup that leads to `application` from its version `before`, and back.
 
-    Raises OtherVersions if there are only such as lead elsewhere, UpgradeError for one that is
-    broken or leads only one way, UsageError for a file that cannot be read.
+    Where versions are automatic, it may go by those that a person gave. Raises OtherVersions if
+    there are only such as lead elsewhere, UpgradeError for one that is broken or leads only one
+    way, UsageError for a file that cannot be read.
     """
     problem = None
     for place, data in _candidates(folder, after, application):
@@ -84,7 +86,7 @@ def _candidates(
     """The release's version first, then the application's own, then one for any."""
     name = f"{application.name}.appup"
     if folder is not None:
-        for version in dict.fromkeys((f"{after.version}/", f"{application.version}/", "")):
+        for version in dict.fromkeys(_folders(after.version, application.version)):
             path = folder / f"{version}{name}"
             if path.is_file():
                 try:
@@ -94,6 +96,12 @@ def _candidates(
     own = f"{application.folder}/ebin/{name}"
     if isinstance(after.tree.entries.get(own), File):
         yield f"{after.tree.name}: {own}", after.tree.read(own)
+
+
+def _folders(release: str, application: str) -> Iterator[str]:
+    for version in (release, given(release), application, given(application)):
+        yield f"{version}/"
+    yield ""
 
 
 def _read(place: str, data: bytes, application: Application, before: str) -> Appup:
@@ -107,25 +115,31 @@ def _read(place: str, data: bytes, application: Application, before: str) -> App
             found = _text(version, place)
         case _:
             raise UpgradeError(f"{place}: it should hold {{Version, [{{Old, …}}], [{{Old, …}}]}}.")
-    if found != application.version:
+    after, old = application.version, before
+    if found != after and found == given(after) and found != given(before):
+        old = given(before)
+    elif found != after:
         raise OtherVersions(
             f"{place}: it leads to {application.name} {found}, and NEW has {application.version}",
             hint="Write an appup for NEW's version; `VERSION/APP.appup` keeps the old one too.",
         )
-    ways = [_way(entries, before, place) for entries in (up, down)]
+    ways = [_way(entries, old, place) for entries in (up, down)]
     if ways.count(None) == 1:
         there = "from" if ways[0] is None else "back to"
         raise UpgradeError(
-            f"{place}: it has no way {there} {application.name} {before}",
+            f"{place}: it has no way {there} {application.name} {old}",
             hint="Write the way that the appup lacks, or take the other one out of it too.",
         )
     if None in ways:
         raise OtherVersions(
-            f"{place}: it has no way from {application.name} {before}",
+            f"{place}: it has no way from {application.name} {old}",
             hint="Write the ways that an appup lacks, or go by the versions between: build and "
             "apply one upgrade after the other.",
         )
-    return Appup(place, data, ways[0] or [], ways[1] or [])
+    up, down = ways[0] or [], ways[1] or []
+    if found != after:  # systools knows the automatic versions alone
+        data = f"{format_term((after, [(before, up)], [(before, down)]))}.\n".encode()
+    return Appup(place, data, up, down)
 
 
 def _way(entries: list[Term], version: str, place: str) -> list[Term] | None:

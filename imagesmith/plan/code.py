@@ -7,6 +7,7 @@ that moved lines is no reason to load anything.
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from imagesmith.errors import ModuleError, ReleaseError, TermError
 from imagesmith.layer.files import ELF_MAGIC, NO_PROGRAMS
 
 __all__ = ["Code", "Running", "calls", "exported", "exports_impl", "imported"]
+
+PHOENIX_MANIFEST = "/priv/static/cache_manifest.json"
+"""`mix phx.digest` writes into it when each asset was digested (Phoenix.Digester), which is at
+every build another time; nothing but `phx.digest.clean` reads that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +92,17 @@ class Running:
             elif isinstance(entry, File):
                 head = self.release.tree.read(path, len(ELF_MAGIC))
                 is_native = head == ELF_MAGIC and not path.endswith(NO_PROGRAMS)
-                digest = hashlib.sha256()
-                for chunk in self.release.tree.stream(path):
-                    digest.update(chunk)
-                (native if is_native else others)[below] = digest.hexdigest()
+                (native if is_native else others)[below] = self._file(path)
         return Code(modules, native, others)
+
+    def _file(self, path: str) -> str:
+        if path.endswith(PHOENIX_MANIFEST):
+            data = _without_times(self.release.tree.read(path))
+            return hashlib.sha256(data).hexdigest()
+        digest = hashlib.sha256()
+        for chunk in self.release.tree.stream(path):
+            digest.update(chunk)
+        return digest.hexdigest()
 
     def _module(self, path: str) -> str:
         try:
@@ -107,6 +118,17 @@ class Running:
                 digest.update(b"%b %d " % (name, len(content)))
                 digest.update(content)
         return digest.hexdigest()
+
+
+def _without_times(manifest: bytes) -> bytes:
+    """A manifest without the times of its making; as it is where it is none."""
+    try:
+        found = json.loads(manifest)
+        for asset in found["digests"].values():
+            asset.pop("mtime", None)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return manifest
+    return json.dumps(found, sort_keys=True).encode()
 
 
 def exports_impl(module: bytes) -> bool:

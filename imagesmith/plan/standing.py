@@ -16,14 +16,20 @@ FIXED = frozenset({"kernel", "stdlib", "sasl", "compiler", *ELIXIR})
 
 REPLACE = "Replace the container: deploy NEW's own image."
 OTHER_RELEASE = "Name the OLD of this release."
-SAME_VERSION = "Give NEW a version of its own: a node tells releases apart by it."
+SAME_VERSION = (
+    "Give NEW a version of its own: a node tells releases apart by it. `pet: {versioning: auto}` "
+    "does so wherever something changed."
+)
 NO_SASL = (
     "Add sasl to the release: `extra_applications: [:sasl]` in mix.exs, or to `relx` in "
     "rebar.config."
 )
 STARTED = "Nothing is to be done: systools adds it by itself (add_application)."
 STOPPED = "Nothing is to be done, unless somebody needs what its processes hold: that is gone."
-UNVERSIONED = "Give every changed application a new version in its mix.exs or .app.src."
+UNVERSIONED = (
+    "Give every changed application a new version in its mix.exs or .app.src, or let the recipe do "
+    "it: `pet: {versioning: auto}`."
+)
 
 
 def compare_releases(before: Running, after: Running) -> Iterator[Reason]:

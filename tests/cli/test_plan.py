@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,38 @@ def test_a_history_of_a_pattern_leaves_out_what_is_broken_and_says_so(
     assert [(step["before"], step["after"]) for step in found["steps"]] == [("0.1.0", "0.2.0")]
     assert "r/3: left out: shop 0.2.0 is r/2 already" in done.stderr
     assert "r/broken: left out: " in done.stderr
+
+
+AUTO = "version: 1\nrelease: {path: old}\npet: {versioning: auto}\n"
+
+
+def test_by_a_recipe_with_automatic_versions_no_version_has_to_be_bumped(
+    smith: Smith, here: Path
+) -> None:
+    for name, code in (("old", b"a"), ("same", b"a"), ("new", b"b")):
+        shop(here / name, "0.1.0", code=code)
+    assert planned(smith, "old", "new")["verdict"] == "replace"
+    (here / "imagesmith.yml").write_text(AUTO)
+    found = planned(smith, "old", "new")
+    assert found["verdict"] == "hot"
+    both = [found[side]["version"] for side in ("before", "after")]
+    assert all(version.startswith("0.1.0+") for version in both)
+    assert len(set(both)) == 2
+    assert "nothing to do" in smith("plan", "old", "same").stdout
+
+
+def test_a_history_of_automatic_versions_goes_by_the_names_of_the_files(
+    smith: Smith, here: Path
+) -> None:
+    for number in range(5):
+        shop(here / f"r/{number}", "0.1.0", code=b"%d" % (7 * number))
+    (here / "imagesmith.yml").write_text(AUTO.replace("old", "r/1"))
+    steps = json.loads(smith("plan", "--history", "r", "--json").stdout)["steps"]
+    assert len(steps) == 4
+    for before, after in pairwise(steps):
+        assert before["after"] == after["before"]
+    first = smith("plan", "--history", "r/[01]", "--json").stdout
+    assert json.loads(first)["steps"] == steps[:1]
 
 
 def test_releases_of_other_names_are_steps_of_their_own(smith: Smith, here: Path) -> None:

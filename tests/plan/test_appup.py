@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from imagesmith.beam.release import Application, Release, read_release
+from imagesmith.beam.term import Atom
+from imagesmith.beam.terms import consult
 from imagesmith.beam.tree import Folder
 from imagesmith.errors import UpgradeError
 from imagesmith.plan.appup import Appup, OtherVersions, find_appup
@@ -126,3 +128,42 @@ def test_a_restart_of_the_runtime_system_is_told(release: Release, tmp_path: Pat
     put(tmp_path / "mine.appup", text("[restart_new_emulator]"))
     found = find(tmp_path, release)
     assert found and found.restarts
+
+
+def automatic(tmp_path: Path) -> Release:
+    own = App("mine", "2.0.0+0123456789", ("mine",))
+    applications = [*APPLICATIONS, own]
+    made = make_release(tmp_path / "auto", version="2+fedcba9876", applications=applications)
+    return read_release(Folder(made))
+
+
+def test_where_versions_are_automatic_an_appup_goes_by_those_that_a_person_gave(
+    tmp_path: Path,
+) -> None:
+    release = automatic(tmp_path)
+    old = "1.0.0+9876543210"
+    for place in ("2/mine.appup", "2.0.0/mine.appup", "mine.appup"):
+        put(tmp_path / place, text("[{load_module, mine}]"))
+        found = find_appup(tmp_path, release, mine(release), old)
+        assert found and found.place == str(tmp_path / place)
+        [(version, [(up_from, up)], [(down_to, down)])] = consult(found.data)  # type: ignore[misc, str-unpack]
+        assert (version, up_from, down_to) == ("2.0.0+0123456789", old, old)
+        assert (up, down) == (found.up, []) == ([(Atom("load_module"), Atom("mine"))], [])
+        (tmp_path / place).unlink()
+
+
+@pytest.mark.parametrize("old", ["2.0.0+9876543210", "0.9.0+9876543210"])
+def test_where_versions_are_automatic_one_for_other_versions_leads_elsewhere(
+    old: str, tmp_path: Path
+) -> None:
+    release = automatic(tmp_path)
+    put(tmp_path / "mine.appup", text())
+    with pytest.raises(OtherVersions):
+        find_appup(tmp_path, release, mine(release), old)
+
+
+def test_where_versions_are_automatic_an_appup_still_leads_both_ways(tmp_path: Path) -> None:
+    release = automatic(tmp_path)
+    put(tmp_path / "mine.appup", '{"2.0.0", [{"1.0.0", []}], []}.')
+    with pytest.raises(UpgradeError, match=r"no way back to mine 1\.0\.0"):
+        find_appup(tmp_path, release, mine(release), "1.0.0+9876543210")

@@ -233,7 +233,8 @@ class Pet(Section):
     ] = Field(
         default="manual",
         description="manual: an application whose modules changed needs a new version of its own;"
-        " auto: it gets one from its bytecode hash.",
+        " auto: applications and the release get versions from their code, such as"
+        " 0.1.0+3f2a9c1d0e, in images of both modes.",
     )
     before_upgrade: _Hooks = Field(
         default=(),
