@@ -293,18 +293,17 @@ def build(
             if onto:
                 onto.keep_lists(deliveries)
         cached = deliver_cache(deliveries, kept_at, connect)
+        # The digests in a registry, if they went to one: that is where others find the images.
+        at = len(deliveries) * outputs.index(RegistryOutput()) if pushes else 0
         if upgrade:
-            # The digest in a registry, if it went to one: that is where others find the image.
-            at = outputs.index(RegistryOutput()) if pushes else 0
             image_digest = delivered[at].descriptor.digest
             holders = [Reference.parse(name).repository for name in deliveries[0].tags if pushes]
             print(upgrade.write(bundle_place, images[0], image_digest, holders, store, connect))
     for pushed in {item.pushed for item in (*delivered, *cached) if item.pushed}:
         telling.pushed(pushed)
-    first = delivered[: len(deliveries)]
     if metadata_file:
-        write_metadata(metadata_file, deliveries, first)
+        write_metadata(metadata_file, deliveries, delivered[at : at + len(deliveries)])
     if iidfile:
-        write_whole(iidfile, first[0].config_digest)
+        write_whole(iidfile, delivered[0].config_digest)
     for place in delivered:
         print(place.reference)
