@@ -1,4 +1,4 @@
-"""What tests of more than one room share: the shop's releases, really built by mix."""
+"""What tests of more than one room share: the releases of the fixtures, really built by mix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.shop import Shop
+from tests.pairs.builds import Kiosk, build_kiosk
+from tests.shop import LATER, Shop, build_later
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,14 @@ def shop(session_folder: Path) -> Shop:
 
 
 @pytest.fixture(scope="session")
+def shop_versions(shop: Shop, session_folder: Path) -> dict[str, Path]:
+    """`shop_all` by its version, as this machine's Elixir builds it."""
+    with one_at_a_time(session_folder / "shop-versions.lock"):
+        later = {version: build_later(session_folder, version) for version in LATER}
+    return {"0.1.0": shop.all, **later}
+
+
+@pytest.fixture(scope="session")
 def shop_otp27(session_folder: Path) -> Shop:
     """The shop as Elixir 1.18 on OTP 27 builds it, in a Debian 13 root."""
     with one_at_a_time(session_folder / "shop-otp27.lock"):
@@ -58,3 +67,10 @@ def shop_arm64(session_folder: Path) -> Shop:
     """The shop for arm64, of the same source, Elixir and OTP as `shop`."""
     with one_at_a_time(session_folder / "shop-arm64.lock"):
         return Shop.for_arm64(session_folder)
+
+
+@pytest.fixture(scope="session")
+def kiosk(session_folder: Path) -> Kiosk:
+    """The releases of fixtures/pairs."""
+    with one_at_a_time(session_folder / "kiosk.lock"):
+        return build_kiosk()

@@ -14,6 +14,8 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parent.parent
 SHOP = REPO / "fixtures/shop"
 BUILT = "built"
+LATER = ("0.2.0", "0.3.0")
+"""The versions after the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,15 @@ def run_build(*arguments: str, **env: str) -> list[Path]:
         env={**os.environ, **env},
     )
     return [Path(line) for line in done.stdout.splitlines()]
+
+
+def build_later(folder: Path, version: str) -> Path:
+    """`shop_all` of one of LATER, built once in this folder."""
+    work = folder / f"shop-{version}"
+    if not (work / BUILT).exists():
+        run_build("--version", version, "--release", "shop_all", "--work", str(work))
+        (work / BUILT).touch()
+    return work / "_build/prod/rel/shop_all"
 
 
 def layers(release: Path, folder: Path, recipe: str = "", **environment: str) -> dict[str, str]:

@@ -18,7 +18,15 @@ from imagesmith.beam.module import chunks
 from imagesmith.beam.term import Atom
 from imagesmith.errors import ModuleError, TermError
 
-__all__ = ["ChunkDifference", "compare_modules", "exports", "imports"]
+__all__ = [
+    "ChunkDifference",
+    "atoms",
+    "behaviours",
+    "compare_modules",
+    "exports",
+    "imports",
+    "literals",
+]
 
 MAX_LITERAL_BYTES = 1 << 28
 _WORD = struct.Struct(">I")
@@ -89,33 +97,48 @@ def _counted(found: Counter[str]) -> tuple[str, ...]:
     return tuple(kind if n == 1 else f"{kind} ×{n}" for kind, n in sorted(kinds.items()))
 
 
-def _atoms(found: Chunks) -> list[str]:
-    """The atom table. From OTP 28 on the count can be negative: then lengths are compact."""
+def atoms(found: Chunks) -> list[str]:
+    """The atom table. From OTP 28 on the count can be negative: then lengths are compact.
+
+    Raises KeyError, IndexError, struct.error or ValueError for chunks that are not OTP's.
+    """
     data = found[b"AtU8"]
     (count,) = struct.unpack_from(">i", data)
-    atoms, at = [], 4
+    table, at = [], 4
     for _ in range(abs(count)):
         size, at = (data[at], at + 1) if count >= 0 else _compact(data, at)[1:]
-        atoms.append(_taken(data, at, size).decode())
+        table.append(_taken(data, at, size).decode())
         at += size
-    return atoms
+    return table
 
 
 def imports(found: Chunks) -> Iterator[str]:
     """What a module calls elsewhere, each as `module:function/arity`.
 
-    Raises KeyError, IndexError, struct.error or ValueError for chunks that are not OTP's.
+    Raises as `atoms`.
     """
-    atoms = _atoms(found)
+    table = atoms(found)
     for module, function, arity in _triples(found[b"ImpT"]):
-        yield f"{atoms[module - 1]}:{atoms[function - 1]}/{arity}"
+        yield f"{table[module - 1]}:{table[function - 1]}/{arity}"
 
 
 def exports(found: Chunks) -> Iterator[str]:
-    """What others can call in a module, each as `function/arity`. Raises as `imports`."""
-    atoms = _atoms(found)
+    """What others can call in a module, each as `function/arity`. Raises as `atoms`."""
+    table = atoms(found)
     for function, arity, _label in _triples(found[b"ExpT"]):
-        yield f"{atoms[function - 1]}/{arity}"
+        yield f"{table[function - 1]}/{arity}"
+
+
+def behaviours(found: Chunks) -> Iterator[str]:
+    """What `-behaviour` and Elixir's `@behaviour` say; nothing where attributes are not OTP's."""
+    try:
+        pairs = etf.decode(found.get(b"Attr", b""))
+    except TermError:
+        return
+    for pair in pairs if isinstance(pairs, list) else ():
+        match pair:
+            case (Atom() as key, list(names)) if str(key) in ("behaviour", "behavior"):
+                yield from (str(name) for name in names if isinstance(name, Atom))
 
 
 def _triples(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -124,8 +147,11 @@ def _triples(data: bytes) -> Iterator[tuple[int, int, int]]:
         yield _TRIPLE.unpack_from(data, 4 + 12 * number)
 
 
-def _literals(found: Chunks) -> Iterator[str]:
-    """Each literal as its type and its bytes. OTP 28 leaves small tables uncompressed: size 0."""
+def literals(found: Chunks) -> Iterator[bytes]:
+    """Each literal in the external term format. OTP 28 leaves small tables uncompressed: size 0.
+
+    Raises as `atoms`, or zlib.error.
+    """
     data = found[b"LitT"]
     (size,) = _WORD.unpack_from(data)
     if size > MAX_LITERAL_BYTES:
@@ -135,9 +161,14 @@ def _literals(found: Chunks) -> Iterator[str]:
     at = 4
     for _ in range(count):
         (length,) = _WORD.unpack_from(table, at)
-        term = _taken(table, at + 4, length)
-        yield f"{_kind(term)}\0{hashlib.sha256(term).hexdigest()}"
+        yield _taken(table, at + 4, length)
         at += 4 + length
+
+
+def _literal_kinds(found: Chunks) -> Iterator[str]:
+    """Each literal as its type and its bytes."""
+    for term in literals(found):
+        yield f"{_kind(term)}\0{hashlib.sha256(term).hexdigest()}"
 
 
 def _kind(term: bytes) -> str:
@@ -212,10 +243,10 @@ def _taken(data: bytes, at: int, size: int) -> bytes:
 
 
 READERS: Mapping[bytes, Callable[[Chunks], Iterable[str]]] = {
-    b"AtU8": _atoms,
+    b"AtU8": atoms,
     b"ImpT": imports,
     b"ExpT": exports,
-    b"LitT": _literals,
+    b"LitT": _literal_kinds,
     b"Attr": _attributes,
     b"Line": _line_files,
     b"Type": _type_version,

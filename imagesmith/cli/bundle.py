@@ -82,6 +82,10 @@ class UpgradeMaker:
         from imagesmith.upgrade.systools import NotExecutableHere, on_this_host
 
         self._hot = plan_upgrade(self._before, After(release, self._recipe, cattle))
+        for remark in self._hot.plan.told:
+            self._telling.note(f"{release.name}: {remark.says} ({remark.kind})")
+        if self._hot.plan.told:
+            self._telling.note("`imagesmith plan OLD NEW` tells the way out of each")
         try:
             self._make(on_this_host(release))
         except NotExecutableHere as error:

@@ -19,6 +19,10 @@ COMMANDS = {
         "inspect:inspect",
         "Show a release: its applications, whose each is, and why we think so.",
     ),
+    "imagesmith plan": (
+        "plan:plan",
+        "Say what an upgrade will do before it does it: hot, restart or replace, and why.",
+    ),
     "imagesmith schema": ("schema:schema", "Print the recipe's JSON Schema, for editors."),
     "imagesmith upgrade": (
         "upgrade:upgrade",

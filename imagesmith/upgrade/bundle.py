@@ -28,7 +28,8 @@ from imagesmith.oci.push import PushedBlobs, Wanted, push_images
 from imagesmith.oci.reference import ImageName, Reference
 from imagesmith.oci.registry import Registry
 from imagesmith.oci.spec import Descriptor, MediaType, array, contents, parse, to_bytes
-from imagesmith.upgrade.facts import BundleFile, BundleLink, Change, Facts, parse_facts
+from imagesmith.plan.change import Change
+from imagesmith.upgrade.facts import BundleFile, BundleLink, Facts, parse_facts
 from imagesmith.upgrade.relup import Relup, parse_relup
 from imagesmith.upgrade.unpack import read_file, volume_tar
 

@@ -15,8 +15,9 @@ from typing import TypeVar
 from imagesmith.errors import BaseError, BundleError
 from imagesmith.layer.member import parents
 from imagesmith.oci.spec import DIGEST, Json, array, object_of, parse, string, to_bytes
+from imagesmith.plan.change import Change
 
-__all__ = ["BundleFile", "BundleLink", "Change", "Facts", "parse_facts"]
+__all__ = ["BundleFile", "BundleLink", "Facts", "parse_facts"]
 
 HEX = re.compile(r"[0-9a-f]{64}")
 VERSION = re.compile(r"[^/\x00-\x20\x7f]+")
@@ -25,15 +26,6 @@ IMAGE = "/app"
 """Where the image has the release: links lead there."""
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An application's versions; None where that release does not have it."""
-
-    name: str
-    before: str | None
-    after: str | None
 
 
 @dataclass(frozen=True, slots=True)

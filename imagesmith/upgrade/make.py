@@ -16,12 +16,12 @@ from imagesmith.layer.member import Content, FileMember, FolderMember, LinkMembe
 from imagesmith.layer.split import Group, LayerPlan, Piece
 from imagesmith.layer.store import Store
 from imagesmith.oci.blob import Source
+from imagesmith.plan.code import Running, calls, exports_impl
+from imagesmith.plan.plan import Plan, make_plan
 from imagesmith.recipe import Recipe
 from imagesmith.upgrade.before import Before
 from imagesmith.upgrade.bundle import Bundle, make_bundle
-from imagesmith.upgrade.code import Running, calls, exports_impl
 from imagesmith.upgrade.facts import IMAGE, BundleFile, BundleLink, Facts
-from imagesmith.upgrade.plan import Plan, make_plan
 from imagesmith.upgrade.relup import Direction, Relup, complete, loaded
 from imagesmith.upgrade.systools import Run, make_relup
 
@@ -72,7 +72,9 @@ def plan_upgrade(before: Before, after: After) -> Hot:
             hint="The volume stays where it is mounted: leave `pet: {volume: …}` as it was.",
         )
     old, new = Running(before.release), Running(after.release)
-    return Hot(before, after, old, new, make_plan(old, new, after.recipe.pet.appups))
+    plan = make_plan(old, new, after.recipe.pet.appups)
+    plan.check_hot()
+    return Hot(before, after, old, new, plan)
 
 
 def make_upgrade(hot: Hot, scratch: Path, run: Run) -> Upgrade:

@@ -127,6 +127,7 @@ class Toolchain:
 
 
 ASK = r"""
+-mode(compile).
 main([List]) ->
     {ok, Listed} = file:read_file(List),
     Split = fun(Text, By) -> binary:split(Text, By, [global, trim]) end,

@@ -66,8 +66,16 @@ def images(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return Images(shop, web, worker, everything)
 
 
+@pytest.fixture(scope="session")
+def pets_by_hand(shop: Shop, session_folder: Path) -> Pets:
+    """Pets whose upgrades go by the appups that a person wrote for the shop."""
+    with one_at_a_time(session_folder / "pets-by-hand.lock"):
+        return Pets.of(shop, session_folder / "pets-by-hand", by_hand=True)
+
+
 @pytest.fixture(scope="session", params=["otp25", "otp27"])
 def pets(request: pytest.FixtureRequest, session_folder: Path) -> Pets:
+    """Pets whose upgrades go by generated appups."""
     shop: Shop = request.getfixturevalue("shop" if request.param == "otp25" else "shop_otp27")
     with one_at_a_time(session_folder / f"pets-{request.param}.lock"):
         return Pets.of(shop, session_folder / f"pets-{request.param}")

@@ -39,6 +39,14 @@ BUNDLE = "bundle two pots of 2 at 70.20"
 
 
 def test_up_and_back_under_load_nothing_is_dropped_or_refused_or_lost(pets: Pets) -> None:
+    _up_and_back(pets)
+
+
+def test_so_it_goes_by_the_appups_of_a_person_too(pets_by_hand: Pets) -> None:
+    _up_and_back(pets_by_hand)
+
+
+def _up_and_back(pets: Pets) -> None:
     with shop_node(pets.image, "--env", "BANNER=at run time") as node:
         node.rpc('Catalog.Store.put(Core.Item.new("KEPT", "from the beginning", 7))')
         before = node.snapshot()

@@ -55,6 +55,10 @@ class Load:
         """Every held connection says it: the answers, and how often."""
         return Counter(self._run(self._each(word)))
 
+    def ask(self, word: str) -> str:
+        """One held connection says it: the answer."""
+        return self._run(self.lines[0].ask(word))
+
     def failures(self) -> list[str]:
         """All that went wrong since the beginning, dropped connections among it."""
         dropped = [f"line {line.number}: dropped" for line in self.lines if line.is_dropped()]

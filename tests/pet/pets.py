@@ -22,7 +22,7 @@ release: {{path: {release}}}
 base: {shop.base}
 env: {{GREETING: from the recipe}}
 ports: [4000, 4001]
-pet: {{appups: {appups}}}
+{pet}
 probe: {{http: /healthz, port: 4000}}
 """
 
@@ -37,16 +37,17 @@ class Pets:
     releases: Mapping[str, Path]
 
     @classmethod
-    def of(cls, shop: Shop, folder: Path) -> Pets:
-        """Build what is not in the folder yet: releases, image and bundles."""
+    def of(cls, shop: Shop, folder: Path, *, by_hand: bool = False) -> Pets:
+        """Build what is not in the folder yet: releases, image and bundles. The upgrades go by the
+        shop's own appups if `by_hand`, else by generated ones."""
         folder.mkdir(parents=True, exist_ok=True)
         releases = {"0.1.0": shop.all}
         for version in ("0.2.0", "0.3.0"):
             releases[version] = _release(shop, version, folder / version)
+        pet = f"pet: {{appups: {SHOP}/appups}}" if by_hand else ""
         recipes = {version: folder / f"{version}.yml" for version in releases}
         for version, release in releases.items():
-            text = RECIPE.format(shop=shop, release=release, appups=SHOP / "appups")
-            recipes[version].write_text(text)
+            recipes[version].write_text(RECIPE.format(shop=shop, release=release, pet=pet))
         image = _build(recipes["0.1.0"], "--load").splitlines()[-1]
         bundles = {}
         for before, after in (("0.1.0", "0.2.0"), ("0.2.0", "0.3.0")):

@@ -24,7 +24,7 @@ from imagesmith.upgrade.relup import Relup, parse_relup
 from tests.echo import build_echo
 from tests.oracles import run
 from tests.registry import registry
-from tests.shop import SHOP, Shop, run_build
+from tests.shop import SHOP
 
 pytestmark = [pytest.mark.release, pytest.mark.oracle]
 
@@ -99,13 +99,8 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    folder = tmp_path_factory.mktemp("bundles")
-    releases = {"0.1.0": shop.all}
-    for version in ("0.2.0", "0.3.0"):
-        arguments = ("--version", version, "--release", "shop_all")
-        [releases[version]] = run_build(*arguments, "--work", str(folder / version))
-    return Lab(folder, releases)
+def lab(shop_versions: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return Lab(tmp_path_factory.mktemp("bundles"), shop_versions)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +253,7 @@ def test_the_next_upgrade_starts_from_a_bundle(lab: Lab, tmp_path: Path) -> None
     ("old", "new", "said"),
     [
         ("0.1.0", "0.1.0", "both are of version 0.1.0"),
-        ("0.1.0", "0.3.0", "0.3.0/core.appup: it has no way from core 0.1.0"),
+        ("0.3.0", "0.1.0", "Core.Counter has no code_change of its own"),
     ],
 )
 def test_where_there_is_no_hot_way_nothing_is_built(
@@ -269,6 +264,12 @@ def test_where_there_is_no_hot_way_nothing_is_built(
     assert any(said in line for line in lines)
     assert not (lab.folder / "none.oci").exists()
     assert not (lab.folder / "none.tar").exists()
+
+
+def test_what_is_to_be_known_before_is_said(lab: Lab) -> None:
+    lab.bundle(lab.layout("0.1.0"))
+    assert "shop_all: Core.Item has other keys (+tags)" in lab.said
+    assert "`imagesmith plan OLD NEW` tells the way out" in lab.said
 
 
 def test_an_image_of_somebody_else_is_no_old(lab: Lab, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from imagesmith.layer.member import Content, FileMember
 from imagesmith.layer.tar import tar
 from imagesmith.oci.blob import Source
 from imagesmith.oci.spec import Descriptor, MediaType
+from imagesmith.plan.change import Change
 from imagesmith.upgrade.bundle import Bundle, make_bundle
-from imagesmith.upgrade.facts import BundleFile, BundleLink, Change, Facts
+from imagesmith.upgrade.facts import BundleFile, BundleLink, Facts
 
 __all__ = ["FACTS", "bundle", "layer"]
 

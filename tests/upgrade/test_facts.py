@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from imagesmith.errors import BundleError
-from imagesmith.upgrade.facts import BundleFile, BundleLink, Change, Facts, parse_facts
+from imagesmith.plan.change import Change
+from imagesmith.upgrade.facts import BundleFile, BundleLink, Facts, parse_facts
 from tests.upgrade.bundles import FACTS, bundle
 
 DIFF_ID = f"sha256:{'d' * 64}"

@@ -15,8 +15,8 @@ from imagesmith.image.cattle import plan_cattle
 from imagesmith.image.pet import plan_pet
 from imagesmith.layer.build import build_layer
 from imagesmith.layer.store import Scratch
+from imagesmith.plan.code import Running
 from imagesmith.recipe import default
-from imagesmith.upgrade.code import Running
 from imagesmith.upgrade.tree import ImageTree
 from tests.trees import APPLICATIONS, App, elf, make_release, make_relx_release
 

@@ -15,9 +15,9 @@ from imagesmith.beam.release import Application, Release
 from imagesmith.beam.term import Atom, Term, text
 from imagesmith.beam.terms import consult
 from imagesmith.beam.tree import File
-from imagesmith.errors import ImagesmithError, TermError, UpgradeError, UsageError
+from imagesmith.errors import TermError, UpgradeError, UsageError
 
-__all__ = ["Appup", "find_appup"]
+__all__ = ["Appup", "OtherVersions", "find_appup", "named"]
 
 WHOLE = ("restart_application", "add_application", "remove_application")
 RESTARTS = ("restart_new_emulator", "restart_emulator")
@@ -55,27 +55,27 @@ class Appup:
         )
 
 
+class OtherVersions(UpgradeError):
+    """An appup that is whole, and leads between other versions."""
+
+
 def find_appup(
     folder: Path | None, after: Release, application: Application, before: str
 ) -> Appup | None:
     """The appup that leads to `application` from its version `before`, and back.
 
-    Raises UpgradeError for one that is broken or leads only one way, UsageError for a file that
-    cannot be read.
+    Raises OtherVersions if there are only such as lead elsewhere, UpgradeError for one that is
+    broken or leads only one way, UsageError for a file that cannot be read.
     """
     problem = None
     for place, data in _candidates(folder, after, application):
         try:
             return _read(place, data, application, before)
-        except _OtherVersion as error:
+        except OtherVersions as error:
             problem = problem or error
     if problem:
-        raise UpgradeError(problem.message, hint=problem.hint)
+        raise problem
     return None
-
-
-class _OtherVersion(ImagesmithError):
-    """An appup for other versions: perhaps there is another."""
 
 
 def _candidates(
@@ -102,20 +102,26 @@ def _read(place: str, data: bytes, application: Application, before: str) -> App
     except TermError as error:
         raise UpgradeError(f"{place}:{error.message}") from None
     match terms:
-        case [(version, list(up), list(down))]:
+        # systools goes by the first; some keep those of earlier versions below it (ranch does).
+        case [(version, list(up), list(down)), *_]:
             found = _text(version, place)
         case _:
             raise UpgradeError(f"{place}: it should hold {{Version, [{{Old, …}}], [{{Old, …}}]}}.")
     if found != application.version:
-        raise _OtherVersion(
+        raise OtherVersions(
             f"{place}: it leads to {application.name} {found}, and NEW has {application.version}",
             hint="Write an appup for NEW's version; `VERSION/APP.appup` keeps the old one too.",
         )
     ways = [_way(entries, before, place) for entries in (up, down)]
+    if ways.count(None) == 1:
+        there = "from" if ways[0] is None else "back to"
+        raise UpgradeError(
+            f"{place}: it has no way {there} {application.name} {before}",
+            hint="Write the way that the appup lacks, or take the other one out of it too.",
+        )
     if None in ways:
-        direction = "from" if ways[0] is None else "back to"
-        raise _OtherVersion(
-            f"{place}: it has no way {direction} {application.name} {before}",
+        raise OtherVersions(
+            f"{place}: it has no way from {application.name} {before}",
             hint="Write the ways that an appup lacks, or go by the versions between: build and "
             "apply one upgrade after the other.",
         )

@@ -9,7 +9,7 @@ import pytest
 from imagesmith.beam.release import Application, Release, read_release
 from imagesmith.beam.tree import Folder
 from imagesmith.errors import UpgradeError
-from imagesmith.upgrade.appup import Appup, find_appup
+from imagesmith.plan.appup import Appup, OtherVersions, find_appup
 from tests.trees import APPLICATIONS, App, make_release
 
 BOTH = '{{"2.0.0", [{{{old}, {up}}}], [{{{old}, {down}}}]}}.'
@@ -83,6 +83,22 @@ def test_an_appup_that_does_not_lead_there_and_back_is_refused(
     with pytest.raises(UpgradeError) as refused:
         find(tmp_path, release)
     assert said in refused.value.message
+
+
+def test_of_many_in_one_file_the_first_counts_as_it_does_to_systools(
+    release: Release, tmp_path: Path
+) -> None:
+    put(tmp_path / "mine.appup", text() + '\n{"1.0.0", [{"0.9.0", []}], [{"0.9.0", []}]}.')
+    assert find(tmp_path, release)
+
+
+@pytest.mark.parametrize("data", ['{"3.0.0", [], []}.', '{"2.0.0", [{"0.9.0", []}], []}.'])
+def test_one_that_leads_elsewhere_is_told_from_one_that_is_wrong(
+    data: str, release: Release, tmp_path: Path
+) -> None:
+    put(tmp_path / "mine.appup", data)
+    with pytest.raises(OtherVersions):
+        find(tmp_path, release)
 
 
 def test_a_version_may_be_a_regular_expression(release: Release, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 from imagesmith.beam.release import read_release
 from imagesmith.beam.tree import Folder
 from imagesmith.errors import UpgradeError
-from imagesmith.upgrade.code import Running
-from imagesmith.upgrade.plan import Plan, make_plan
+from imagesmith.plan.code import Running
+from imagesmith.plan.plan import Plan, make_plan
+from imagesmith.plan.reason import Verdict
 from tests.beam.beams import module
 from tests.trees import App, elf, make_release, make_relx_release
 
@@ -57,9 +58,12 @@ class Lab:
         file = release / path
         file.write_bytes(module({chunk: b"\0\0\0\x10other!!!"}, name=file.stem))
 
-    def plan(self) -> Plan:
+    def plan(self, *, checked: bool = True) -> Plan:
         old, new = (Running(read_release(Folder(self.folder / name))) for name in ("old", "new"))
-        return make_plan(old, new, self.appups)
+        plan = make_plan(old, new, self.appups)
+        if checked:
+            plan.check_hot()
+        return plan
 
     def refused(self) -> str:
         with pytest.raises(UpgradeError) as refused:
@@ -120,10 +124,66 @@ def test_native_code_is_never_changed(lab: Lab) -> None:
     assert "come 1.0.0 is new and brings native code (priv/nif)" in said
 
 
-def test_an_appup_that_is_missing_is_named(lab: Lab) -> None:
+def test_an_application_without_an_appup_gets_a_generated_one(lab: Lab) -> None:
+    lab.old(own("1.0.0"), App("kept"))
+    lab.change(lab.new(own("2.0.0"), App("kept", "2.0.0")), "lib/own-2.0.0/ebin/a.beam")
+    lab.appup("[]", name="kept")
+    appups = lab.plan().appups
+    assert appups["own"].place == "generated"
+    assert appups["own"].modules("own") == frozenset({"a"})
+    assert appups["kept"].place == str(lab.appups / "kept.appup")
+
+
+def test_a_plan_names_each_module_that_differs_and_the_chunks(lab: Lab) -> None:
+    lab.old(own("1.0.0", "a", "b", "d"))
+    new = lab.new(own("2.0.0", "a", "b", "c"))
+    lab.change(new, "lib/own-2.0.0/ebin/a.beam")
+    lab.change(new, "lib/own-2.0.0/ebin/b.beam", b"Line")
+    found = [(item.module, item.how, item.chunks) for item in lab.plan().modules]
+    assert found == [("a", "changed", ("Code",)), ("c", "added", ()), ("d", "removed", ())]
+
+
+def test_a_plan_names_the_protocols_that_are_consolidated_otherwise(lab: Lab) -> None:
     lab.old(own("1.0.0"))
+    lab.change(lab.new(own("1.0.0")), "releases/2/consolidated/Elixir.String.Chars.beam")
+    [found] = lab.plan().protocols
+    assert (found.application, found.module) == (None, "Elixir.String.Chars")
+    assert (found.how, found.chunks) == ("changed", ("Code",))
+
+
+def test_applications_that_come_and_go_are_remarked_on(lab: Lab) -> None:
+    lab.old(own("1.0.0"), App("gone"))
+    lab.new(own("1.0.0"), App("come"))
+    plan = lab.plan()
+    assert plan.verdict is Verdict.HOT
+    assert [(item.kind, item.application) for item in plan.told] == [
+        ("application-added", "come"),
+        ("application-removed", "gone"),
+    ]
+
+
+def test_the_hardest_verdict_counts_and_is_told_first(lab: Lab) -> None:
+    lab.old(own("1.0.0"), App("gone"))
     lab.new(own("2.0.0"))
-    assert "own 1.0.0 → 2.0.0: there is no appup" in lab.refused()
+    lab.appup("[{load_module, typo}]")
+    plan = lab.plan(checked=False)
+    assert plan.verdict is Verdict.RESTART
+    assert [item.kind for item in plan.told] == ["appup", "appup", "application-removed"]
+
+
+@pytest.mark.parametrize(
+    "path", ["lib/own-1.0.0/priv/x", "releases/1/sys.config", "releases/1/vm.args"]
+)
+def test_there_is_nothing_to_do_only_between_releases_that_run_the_same(
+    lab: Lab, path: str
+) -> None:
+    lab.old(own("1.0.0", x=b"1"))
+    new = lab.release("new", own("1.0.0", x=b"1"), version="1")
+    same = lab.plan(checked=False)
+    assert (same.is_same, same.verdict, same.told) == (True, Verdict.HOT, ())
+    (new / path).write_bytes(b"[{own,[{a,b}]}]." if "config" in path else b"+S 4:4\n")
+    other = lab.plan(checked=False)
+    assert (other.is_same, other.verdict) == (False, Verdict.REPLACE)
 
 
 def test_an_appup_that_leaves_modules_out_is_refused(lab: Lab) -> None:

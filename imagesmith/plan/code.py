@@ -19,7 +19,7 @@ from imagesmith.beam.tree import File, Link
 from imagesmith.errors import ModuleError, ReleaseError, TermError
 from imagesmith.layer.files import ELF_MAGIC, NO_PROGRAMS
 
-__all__ = ["Code", "Running", "calls", "exports_impl"]
+__all__ = ["Code", "Running", "calls", "exported", "exports_impl", "imported"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +111,22 @@ class Running:
 
 def exports_impl(module: bytes) -> bool:
     """Whether it exports `__impl__/1`, as an implementation of a protocol does."""
-    return "__impl__/1" in _said(module, exports)
+    return "__impl__/1" in exported(module)
 
 
 def calls(module: bytes) -> frozenset[str]:
     """The modules that it imports functions from."""
-    return frozenset(call.partition(":")[0] for call in _said(module, imports))
+    return frozenset(call.partition(":")[0] for call in imported(module))
+
+
+def imported(module: bytes) -> frozenset[str]:
+    """The functions that it calls elsewhere, each as `module:function/arity`."""
+    return _said(module, imports)
+
+
+def exported(module: bytes) -> frozenset[str]:
+    """The functions that others can call in it, each as `function/arity`."""
+    return _said(module, exports)
 
 
 def _said(module: bytes, read: Callable[[Mapping[bytes, bytes]], Iterator[str]]) -> frozenset[str]:
