@@ -20,7 +20,7 @@ from imagesmith.cli.action.inputs import Inputs
 from imagesmith.cli.action.summary import PlanDocument, failure, plan_section, summary
 from imagesmith.cli.action.told import Told
 from imagesmith.cli.action.workflow import annotate, group, write_outputs, write_summary
-from imagesmith.errors import ImagesmithError, UsageError
+from imagesmith.errors import ImagesmithError
 
 __all__ = ["main"]
 
@@ -168,7 +168,7 @@ class _Step:
         return cast("PlanDocument", json.loads(done.stdout))
 
     def _plannable(self, reference: str) -> str:
-        """What stdout names, as `imagesmith plan` reads it: PATH@DIGEST is a layout or an archive."""
+        """What stdout names, as `imagesmith plan` reads it: PATH@DIGEST is a layout or a tar."""
         path = reference.partition("@sha256:")[0]
         there = self.inputs.context / path
         if there.is_dir():
