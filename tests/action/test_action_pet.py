@@ -55,12 +55,12 @@ def test_a_pet_s_next_version_comes_with_its_bundle_and_its_plan(
 ) -> None:
     folder = project(tmp_path / "workspace")
     release(folder, "0.1.0")
-    tag, old = f"{host}/echo:{{version}}", f"{host}/echo:0.1.0"
+    tag, old = f"{host}/echo:{{version}}\n{host}/echo:latest", f"{host}/echo:latest"
     first = machine().run(mode="pet", tags=tag, push="true", plan_against=old)
     assert first.code == 0, first.log
     assert not first.outputs["verdict"]  # there is no earlier one, which is no mistake
-    assert [item.kind for item in first.annotations] == ["warning"]
-    assert "plan-against" in first.annotations[0].message
+    assert [item.kind for item in first.annotations] == ["notice"]
+    assert first.annotations[0].message == f"plan-against: {old} is not there yet"
 
     release(folder, "0.2.0")
     done = machine().run(
@@ -93,7 +93,8 @@ def test_an_upgrade_that_cannot_be_hot_stops_before_anything_is_written(
     tag, old = f"{host}/echo:{{version}}", f"{host}/echo:0.1.0"
     assert machine().run(mode="pet", tags=tag, push="true").code == 0
     release(folder, "0.2.0")
-    (folder / "appups/0.2.0/echo.appup").write_text('{"0.2.0", [], []}.\n')
+    appup = folder / "appups/0.2.0/echo.appup"
+    appup.write_text(APPUP.replace("{load_module, echo_line}", "restart_emulator"))
     done = machine().run(
         mode="pet", tags=tag, push="true", upgrade_from=old, bundle="out.upgrade.tar"
     )

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import cast
 
 from imagesmith.cli.action.inputs import Inputs
-from imagesmith.cli.action.summary import PlanDocument, failure, plan_section, summary
+from imagesmith.cli.action.plan import earlier, plan
+from imagesmith.cli.action.summary import failure, plan_section, summary
 from imagesmith.cli.action.told import Told
 from imagesmith.cli.action.workflow import annotate, group, write_outputs, write_summary
 from imagesmith.errors import ImagesmithError
@@ -60,6 +61,7 @@ class _Step:
             *self._cache(),
             *self.inputs.build(self.scratch),
         ]
+        against = earlier(self.inputs)
         told = Told()
         code, printed = self._build(words, told)
         for warning in told.warnings:
@@ -70,8 +72,8 @@ class _Step:
             return code
         lines = printed.splitlines()
         bundle = lines.pop(0) if self.inputs.text("upgrade-from") else None
-        plan = self._plan(told, lines)
-        section = plan_section(plan) if plan else ""
+        planned = plan(self.inputs, against, told, lines) if against else None
+        section = plan_section(planned) if planned else ""
         write_summary(summary(told, lines, bundle, section))
         images = json.loads(metadata.read_text())
         write_outputs(
@@ -81,7 +83,7 @@ class _Step:
                 "metadata": json.dumps(images),
                 "image": "\n".join(lines),
                 "bundle": bundle or "",
-                "verdict": plan["verdict"] if plan else "",
+                "verdict": planned["verdict"] if planned else "",
                 "plan": section,
                 "cache-key": self._cache_key(),
             }
@@ -132,48 +134,6 @@ class _Step:
             return {}
         place = found.groupdict()
         return place | {"file": os.path.normpath(self.inputs.context / place["file"])}
-
-    def _plan(self, told: Told, references: Sequence[str]) -> PlanDocument | None:
-        """What an upgrade from `plan-against` would do. The image is there already, so a plan that
-        cannot be made is no failure: the first release has nothing to be planned against."""
-        against = self.inputs.text("plan-against")
-        if not against:
-            return None
-        if len(told.images) != 1:
-            problem = f"plan-against: there are {len(told.images)} releases, and one is planned"
-            annotate("warning", problem, title=TITLE)
-            return None
-        # A release that was built from source is gone; its image is not, unless Docker has it.
-        release = Path(told.images[0][0]["release"])
-        new = str(release) if release.exists() else self._plannable(references[-1])
-        recipe = self.inputs.text("recipe")
-        done = subprocess.run(
-            [
-                *(*IMAGESMITH, "plan", "--json"),
-                *self.inputs.registries(),
-                *([f"--recipe={recipe}"] if recipe.endswith((".yml", ".yaml")) else []),
-                *("--", against, new),
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.inputs.context,
-        )
-        if done.returncode:
-            said = Told()
-            for line in done.stderr.splitlines():
-                said.hear(line)
-            annotate("warning", f"plan-against: {said.error}", title=TITLE)
-            return None
-        return cast("PlanDocument", json.loads(done.stdout))
-
-    def _plannable(self, reference: str) -> str:
-        """What stdout names, as `imagesmith plan` reads it: PATH@DIGEST is a layout or a tar."""
-        path = reference.partition("@sha256:")[0]
-        there = self.inputs.context / path
-        if there.is_dir():
-            return f"oci:{path}"
-        return path if there.is_file() else reference
 
     def _cache_key(self) -> str:
         """The key to keep the layer cache by; empty if it is kept already, or is not to be."""

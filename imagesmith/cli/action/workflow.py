@@ -22,7 +22,10 @@ CUT = "\n\n*The rest did not fit into GitHub's limit of 1 MiB.*\n"
 
 
 def annotate(kind: str, message: str, **properties: object) -> None:
-    """Tell of an `error` or a `warning`; `properties` are `title`, and `file`, `line` and `col`."""
+    """Tell of an `error`, a `warning` or a `notice`.
+
+    `properties` are `title`, and `file`, `line` and `col` for what stands in the repository.
+    """
     words = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
     print(f"::{kind} {words}::{_data(message)}", flush=True)
 
