@@ -10,23 +10,32 @@ from contextlib import suppress
 from importlib import import_module
 from itertools import takewhile
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from imagesmith import __version__
 from imagesmith.cli.commands import COMMANDS, GROUPS
 from imagesmith.errors import ImagesmithError, RecipeError, UsageError
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from imagesmith.cli.command import Command
+
+__all__ = ["command_of", "main", "run", "words_after"]
 
 PROGRAM = "imagesmith"
 HELP = ("-h", "--help")
+COMPLETE = "__complete"
+"""What a shell asks, and Docker: what can stand in the last word's place (spf13/cobra)."""
 
 
-def main() -> None:
-    """Run the program; exits with the command's code, an error's, or 128 + the signal's number."""
+def main(words: Sequence[str] | None = None, program: str = PROGRAM) -> None:
+    """Run the program; exits with the command's code, an error's, or 128 + the signal's number.
+
+    `words` are those of its command line, and `program` is what the user has called it by.
+    """
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     try:
-        code = run(sys.argv[1:])
+        code = run(sys.argv[1:] if words is None else words, program)
         sys.stdout.flush()
     except ImagesmithError as error:
         _tell(error)
@@ -43,30 +52,32 @@ def main() -> None:
     sys.exit(code)
 
 
-def run(words: Sequence[str]) -> int:
+def run(words: Sequence[str], program: str = PROGRAM) -> int:
     """Do what the words of a command line say; returns the exit code. Raises ImagesmithError."""
     name = PROGRAM
     for at, word in enumerate(words):
         if word in HELP:
-            print(_group_help(name))
+            print(_group_help(name, program))
+            return 0
+        if word == COMPLETE and name == PROGRAM:
+            from imagesmith.cli.completion import answer
+
+            print(answer(words[at + 1 :]))
             return 0
         if word == "--version" and name == PROGRAM:
             print(f"{PROGRAM} {__version__}")
             return 0
         name = f"{name} {word}"
         if name in COMMANDS:
-            return _run(name, words[at + 1 :])
+            return _run(name, words[at + 1 :], program)
         if name not in GROUPS:
             raise _unknown(name)
-    print(_group_help(name), file=sys.stderr)
+    print(_group_help(name, program), file=sys.stderr)
     return UsageError.exit_code
 
 
-def _run(name: str, words: Sequence[str]) -> int:
-    from imagesmith.cli.command import Command
-
-    module, _, function = COMMANDS[name][0].partition(":")
-    command = Command(name, getattr(import_module(f"imagesmith.cli.{module}"), function))
+def _run(name: str, words: Sequence[str], program: str) -> int:
+    command = command_of(name, program)
     if any(word in HELP for word in takewhile(lambda word: word != "--", words)):
         from imagesmith.cli.help import command_help
 
@@ -75,18 +86,27 @@ def _run(name: str, words: Sequence[str]) -> int:
     return command.run(words)
 
 
-def _group_help(name: str) -> str:
+def command_of(name: str, program: str = PROGRAM) -> Command:
+    """A command by its name in COMMANDS."""
+    from imagesmith.cli.command import Command
+
+    module, _, function = COMMANDS[name][0].partition(":")
+    return Command(name, getattr(import_module(f"imagesmith.cli.{module}"), function), program)
+
+
+def _group_help(name: str, program: str) -> str:
     from imagesmith.cli.help import group_help
 
-    summaries = {word: _summary(f"{name} {word}") for word in _words_after(name)}
-    return group_help(name, GROUPS[name], summaries, version=name == PROGRAM)
+    summaries = {word: _summary(f"{name} {word}") for word in words_after(name)}
+    shown = f"{program}{name.removeprefix(PROGRAM)}"
+    return group_help(shown, GROUPS[name], summaries, version=name == PROGRAM)
 
 
 def _summary(name: str) -> str:
     return GROUPS[name] if name in GROUPS else COMMANDS[name][1]
 
 
-def _words_after(group: str) -> list[str]:
+def words_after(group: str) -> list[str]:
     """What can follow a group's name."""
     names = (name.rpartition(" ") for name in (*COMMANDS, *GROUPS))
     return [word for before, _, word in names if before == group]
@@ -97,7 +117,7 @@ def _unknown(name: str) -> UsageError:
 
     group, _, word = name.rpartition(" ")
     kind = "option" if word.startswith("-") else "command"
-    known = [*_words_after(group), *HELP, *(["--version"] if group == PROGRAM else [])]
+    known = [*words_after(group), *HELP, *(["--version"] if group == PROGRAM else [])]
     place = group.partition(" ")[2]
     return UsageError(
         f"{place}{': ' if place else ''}there is no {kind} {word}",

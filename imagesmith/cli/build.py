@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -67,6 +68,22 @@ def build(
     push: Annotated[
         bool, Option("--push", help="Push the image to its tags' registries (type=registry).")
     ] = False,
+    platform: Annotated[
+        list[str] | None,
+        Option(
+            "--platform",
+            metavar="OS/ARCH",
+            help="Refuse a release that is not for this platform; an image has one.",
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        Option("--label", metavar="KEY=VALUE", help="A label, besides the recipe's `labels:`."),
+    ] = None,
+    annotation: Annotated[
+        list[str] | None,
+        Option("--annotation", metavar="KEY=VALUE", help="An annotation of the manifest."),
+    ] = None,
     insecure_registry: Annotated[
         list[str] | None,
         Option(
@@ -162,6 +179,7 @@ def build(
     """
     from imagesmith.base.fetch import fetcher
     from imagesmith.cli import bundle as bundles
+    from imagesmith.cli import describe
     from imagesmith.cli.access import checked_access
     from imagesmith.cli.connect import cache_reference, connector
     from imagesmith.cli.deliver import (
@@ -186,7 +204,11 @@ def build(
     telling = Progress(progress)
     access = checked_access(secret or [], ssh)
     folder = cache_folder(cache_dir)
+    annotations = describe.wanted_annotations(annotation or [])
+    only_for = describe.wanted_platform(platform or [])
+    labels = describe.wanted_labels(label or [])
     wanted = find_recipe(recipe, folder)
+    wanted = replace(wanted, labels={**wanted.labels, **labels})
     count = release_count(wanted, release or [])
     tags = checked_tags(tag or [], count)
     lenders = [cache_reference("--cache-from", text) for text in cache_from or []]
@@ -246,7 +268,16 @@ def build(
             from imagesmith.cli.append import Appends
 
             onto = Appends(append_to, connect, cache.blobs, telling, pushes=pushes)
-        maker = Maker(store, telling, fetch, cache.folder, onto, pet=mode is Mode.PET)
+        maker = Maker(
+            store,
+            telling,
+            fetch,
+            cache.folder,
+            onto,
+            pet=mode is Mode.PET,
+            annotations=annotations,
+            platform=only_for,
+        )
         upgrade = None
         if upgrade_from:
             old = held.enter_context(bundles.opened_before(upgrade_from, wanted, connect, scratch))
@@ -262,18 +293,17 @@ def build(
             if onto:
                 onto.keep_lists(deliveries)
         cached = deliver_cache(deliveries, kept_at, connect)
+        # The digests in a registry, if they went to one: that is where others find the images.
+        at = len(deliveries) * outputs.index(RegistryOutput()) if pushes else 0
         if upgrade:
-            # The digest in a registry, if it went to one: that is where others find the image.
-            at = outputs.index(RegistryOutput()) if pushes else 0
             image_digest = delivered[at].descriptor.digest
             holders = [Reference.parse(name).repository for name in deliveries[0].tags if pushes]
             print(upgrade.write(bundle_place, images[0], image_digest, holders, store, connect))
     for pushed in {item.pushed for item in (*delivered, *cached) if item.pushed}:
-        telling.note(f"pushed: {pushed}")
-    first = delivered[: len(deliveries)]
+        telling.pushed(pushed)
     if metadata_file:
-        write_metadata(metadata_file, deliveries, first)
+        write_metadata(metadata_file, deliveries, delivered[at : at + len(deliveries)])
     if iidfile:
-        write_whole(iidfile, first[0].config_digest)
+        write_whole(iidfile, delivered[0].config_digest)
     for place in delivered:
         print(place.reference)

@@ -136,7 +136,7 @@ class UpgradeMaker:
         if to.reference:
             layers = [replace(layer, holders=(*layer.holders, *holders)) for layer in bundle.layers]
             pushed = push_bundle(replace(bundle, layers=tuple(layers)), to.reference, connect())
-            self._telling.note(f"pushed: {pushed}")
+            self._telling.pushed(pushed)
             return f"{to.reference}@{digest}"
         path = to.path or Path(f"{facts.name}-{facts.before}-{facts.after}{SUFFIX}")
         write_bundle(bundle, path, layout=to.layout)

@@ -20,6 +20,7 @@ out. A command returns its exit code, or None for 0; it is entered in commands.p
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from inspect import cleandoc
 from typing import Literal
@@ -31,12 +32,17 @@ __all__ = ["Argument", "Command", "Option"]
 
 
 class Command:
-    """A command by its full name, such as `imagesmith cache why`."""
+    """A command by its full name, such as `imagesmith cache why`.
 
-    def __init__(self, name: str, run: Run) -> None:
-        self.name = name
+    `program` is what the user calls imagesmith by: `docker imagesmith`, as Docker's plugin.
+    """
+
+    def __init__(self, name: str, run: Run, program: str = "imagesmith") -> None:
+        self.name = f"{program}{name.removeprefix('imagesmith')}"
+        self._place = name.partition(" ")[2]
         self._run = run
-        text, _, self.examples = cleandoc(run.__doc__ or "").partition("\n\nExamples:\n")
+        text, _, examples = cleandoc(run.__doc__ or "").partition("\n\nExamples:\n")
+        self.examples = re.sub(r"\bimagesmith (?=[a-z])", f"{program} ", examples)
         self.summary, _, self.description = text.partition("\n\n")
         everything = parameters(run)
         self.arguments = [item for item in everything if not item.names]
@@ -99,7 +105,7 @@ class Command:
         return flags, given, [*rest, *words[end + 1 :]]
 
     def _wrong(self, problem: str) -> UsageError:
-        return UsageError(f"{_within(self.name)}{problem}", hint=f"Usage: {self.usage}")
+        return UsageError(f"{self._place}: {problem}", hint=f"Usage: {self.usage}")
 
     def _wrong_value(self, names: str) -> UsageError:
         """For an option, told by its names as argparse joins them: no value, or one too many."""
@@ -111,11 +117,6 @@ class Command:
     def _unknown(self, word: str) -> UsageError:
         names = [name for item in self.options for name in item.names]
         return UsageError(
-            f"{_within(self.name)}there is no option {word}",
+            f"{self._place}: there is no option {word}",
             hint=meant(word, names) or f"`{self.name} --help` shows those that there are.",
         )
-
-
-def _within(name: str) -> str:
-    """A command as errors name it, after the program's name, which stands before all of them."""
-    return f"{name.partition(' ')[2]}: "

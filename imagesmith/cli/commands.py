@@ -7,6 +7,7 @@ __all__ = ["COMMANDS", "GROUPS"]
 # Every name that a word of the command line follows, and what it is.
 GROUPS = {
     "imagesmith": "Container images from Elixir and Erlang releases.",
+    "imagesmith docker-plugin": "`docker imagesmith`: imagesmith as a plugin of Docker's command.",
     "imagesmith cache": "The layer cache: what is in it, whether it is whole, how to make room.",
 }
 
@@ -67,5 +68,17 @@ COMMANDS = {
     "imagesmith cache import": (
         "parcel:import_archive",
         "Take the layers of an archive into the cache; each is checked before.",
+    ),
+    "imagesmith docker-plugin install": (
+        "docker_plugin:install",
+        "Put the plugin where Docker looks, so that `docker imagesmith` works.",
+    ),
+    "imagesmith docker-plugin uninstall": (
+        "docker_plugin:uninstall",
+        "Take the plugin away again.",
+    ),
+    "imagesmith completion": (
+        "completion:completion",
+        "Print what a shell needs to complete commands, options and values.",
     ),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from imagesmith.base.resolve import Fetch, SystemErlang, resolve_base
 from imagesmith.beam.archive import open_tree
 from imagesmith.beam.origin import find_project
 from imagesmith.beam.release import Release, read_release
+from imagesmith.cli.describe import check_platform
 from imagesmith.errors import UsageError
 from imagesmith.image.cattle import ROOT, cattle_image, plan_cattle
 from imagesmith.image.pet import pet_image, plan_pet
@@ -21,7 +22,7 @@ from imagesmith.oci.reference import is_repository
 from imagesmith.oci.spec import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from imagesmith.base.base import Base
@@ -58,7 +59,8 @@ class Maker:
     """What the images of one build are made with.
 
     Layers come from the `store`, bases by `fetch`; what is found out of a base is kept in the
-    folder `cache`. `onto` knows the earlier images of `--append-to`.
+    folder `cache`. `onto` knows the earlier images of `--append-to`. The `annotations` are the
+    user's; `platform` is what every release has to be for, if it matters.
     """
 
     store: Store
@@ -67,6 +69,8 @@ class Maker:
     cache: Path | None
     onto: Appends | None = None
     pet: bool = False
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    platform: str | None = None
 
     def image(self, recipe: Recipe, found: Found, check: Check | None = None) -> Image:
         """Read, warn, plan, find the base, build what the store lacks, put it together.
@@ -86,14 +90,23 @@ class Maker:
         if check:
             check(release, cattle)
         base = self._base(release, recipe, cattle)
+        check_platform(self.platform, base.platform, release.name)
         for warning in (*warnings(release, recipe.env), *base.warnings):
             telling.warn(f"{release.name}: {warning}")
         plans = [*cattle, plan_pet(release, recipe, cattle)] if self.pet else cattle
         base, layers = self._layers(name, release, base, plans)
         _tell_of_stripping(recipe, release, telling)
         make = pet_image if self.pet else cattle_image
-        image = make(release, recipe, base, layers, name=name, created=_created())
-        telling.image(image, base.description)
+        image = make(
+            release,
+            recipe,
+            base,
+            layers,
+            name=name,
+            created=_created(),
+            annotations=self.annotations,
+        )
+        telling.image(image, base.description, found.path)
         return image
 
     def _base(self, release: Release, recipe: Recipe, plans: Iterable[LayerPlan]) -> Base:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagesmith.cli.quantity import show_size
@@ -17,6 +19,7 @@ from imagesmith.cli.quantity import show_size
 if TYPE_CHECKING:
     from imagesmith.image.image import Image
     from imagesmith.layer.layer import Layer
+    from imagesmith.oci.push import PushedBlobs
 
 __all__ = ["Progress", "ProgressMode"]
 
@@ -65,15 +68,26 @@ class Progress:
                 f"{_found(layer)}",
             )
 
-    def image(self, image: Image, base: str) -> None:
-        """The image is complete, though nowhere yet."""
+    def image(self, image: Image, base: str, release: Path) -> None:
+        """The image of the release that lies there is complete, though nowhere yet."""
         summary = (
             f"{image.name} {image.version}: {len(image.layers)} layers, "
             f"{show_size(image.size)} compressed, base {base}"
         )
         if self.mode is ProgressMode.TTY:
             _table(image.layers)
-        self._say({"image": image.name, "digest": image.digest, "bytes": image.size}, summary)
+        document: dict[str, object] = {
+            "image": image.name,
+            "version": image.version,
+            "digest": image.digest,
+            "bytes": image.size,
+            "release": str(release.absolute()),
+        }
+        self._say(document, summary)
+
+    def pushed(self, pushed: PushedBlobs) -> None:
+        """Images, or a bundle, are in their registries."""
+        self._say({"pushed": asdict(pushed)}, f"imagesmith: pushed: {pushed}")
 
     def _say(self, document: dict[str, object], text: str) -> None:
         if self.mode is ProgressMode.JSON:

@@ -72,9 +72,22 @@ def cattle_image(
     *,
     name: str,
     created: str,
+    annotations: Mapping[str, str] | None = None,
 ) -> Image:
-    """The image of a release: its layers on the base's. `created` is an RFC 3339 time."""
-    return release_image(release, recipe, base, layers, CATTLE, name=name, created=created)
+    """The image of a release: its layers on the base's. `created` is an RFC 3339 time.
+
+    `annotations` are the user's, of the manifest.
+    """
+    return release_image(
+        release,
+        recipe,
+        base,
+        layers,
+        CATTLE,
+        name=name,
+        created=created,
+        annotations=annotations,
+    )
 
 
 def release_image(
@@ -86,6 +99,7 @@ def release_image(
     *,
     name: str,
     created: str,
+    annotations: Mapping[str, str] | None,
 ) -> Image:
     """What the images of both lives have in common."""
     title = {
@@ -110,7 +124,11 @@ def release_image(
         stop_signal="SIGTERM",
     )
     return make_image(
-        name, release.version, config, (*base.layers, *layers), {**base.annotations, **title}
+        name,
+        release.version,
+        config,
+        (*base.layers, *layers),
+        {**base.annotations, **title, **(annotations or {})},
     )
 
 

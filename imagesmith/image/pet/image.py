@@ -8,7 +8,7 @@ that run what the volume has; `RELEASES`; and the folder for the volume.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 
@@ -62,10 +62,20 @@ def pet_image(
     *,
     name: str,
     created: str,
+    annotations: Mapping[str, str] | None = None,
 ) -> Image:
-    """The image; the pet layer is the last of `layers`."""
+    """The image; the pet layer is the last of `layers`, `annotations` are the user's."""
     life = Life("pet", entrypoint=(START,))
-    return release_image(release, recipe, base, layers, life, name=name, created=created)
+    return release_image(
+        release,
+        recipe,
+        base,
+        layers,
+        life,
+        name=name,
+        created=created,
+        annotations=annotations,
+    )
 
 
 def release_digest(cattle: Sequence[LayerPlan]) -> str:
