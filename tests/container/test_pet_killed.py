@@ -28,6 +28,7 @@ KILLS = 10
 SOAK_KILLS = 100
 STEPS = (("0.1.0", "0.2.0"), ("0.2.0", "0.3.0"))
 WATCH = 0.5
+WATCHED = ("--watch", str(WATCH))
 MARKS = f"{VOLUME}/.imagesmith"
 VM = "read vm _ </proc/1/task/1/children && kill -9 $vm"
 """The VM is the first child of docker-init; what came later is epmd (proc_pid_task(5))."""
@@ -88,7 +89,7 @@ def measure(pets: Pets) -> Mapping[str, Whole]:
     found = {}
     with shop_node(pets.image, "--init") as node:
         for _, after in STEPS:
-            with attempt(pets.bundles[after], node.id, watch=WATCH) as going:
+            with attempt(pets.bundles[after], node.id, *WATCHED) as going:
                 assert going.end() == 0, going
                 found[after] = Whole(going.lines, going.now(), node.files())
     return found
@@ -96,7 +97,8 @@ def measure(pets: Pets) -> Mapping[str, Whole]:
 
 def strike(node: ShopNode, bundle: Path, blow: Blow, whole: Whole, before: str, after: str) -> None:
     """One upgrade, killed and applied again."""
-    with attempt(bundle, node.id, watch=WATCH) as going:
+    started = node.state()["StartedAt"]
+    with attempt(bundle, node.id, *WATCHED) as going:
         going.wait_until(blow.part * whole.seconds, whole.lines)
         if blow.of == "the VM":
             node.run("sh", "-c", VM)
@@ -111,6 +113,7 @@ def strike(node: ShopNode, bundle: Path, blow: Blow, whole: Whole, before: str, 
             docker("restart", "--time", "0", node.id)
         told = f"{blow}, {before} to {after}, after {struck:.2f} s, code {code}:\n{going}\n"
         if blow.of != "the command":
+            wait_until(lambda: node.state()["StartedAt"] != started, lambda: told, seconds=60)
             check_start(node, possible(going, code, struck, before, after), told)
         done = node.command("upgrade", bundle, "--watch", "0")
         told += f"again:\n{done.stderr}{done.stdout}\n"

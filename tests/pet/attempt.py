@@ -72,11 +72,11 @@ class Attempt:
 
 
 @contextmanager
-def attempt(bundle: Path, container: str, *, watch: float) -> Iterator[Attempt]:
+def attempt(bundle: Path, container: str, *options: str | Path) -> Iterator[Attempt]:
     """Upgrade a container; what is still running at the end is killed."""
     command = [sys.executable, "-m", "imagesmith", "upgrade", str(bundle), "--container", container]
     with subprocess.Popen(
-        [*command, "--watch", str(watch)],
+        [*command, *map(str, options)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
