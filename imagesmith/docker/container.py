@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from imagesmith.docker.process import VARIABLE, Process
 from imagesmith.errors import DockerError
 
 __all__ = ["Answer", "Container", "State", "find_containers"]
@@ -95,13 +96,15 @@ class Container:
         stdin: Iterable[bytes] | None = None,
         seconds: float = ANSWER_SECONDS,
     ) -> Answer:
-        """Run a command in it, as its own user, with its own environment and `env`.
+        """Run a command in it, as its own user, with its own environment and `env`, and with
+        what names this process (process.py).
 
         `stdin` is streamed into it. The exit code is the command's own; Docker's own failures
         (no such container, not running) have codes 125 to 127 and 1, as `docker exec` has them.
         Raises DockerError if it does not end within `seconds`.
         """
-        options = [word for key, value in (env or {}).items() for word in ("-e", f"{key}={value}")]
+        marked = {VARIABLE: str(Process.this()), **(env or {})}
+        options = [word for key, value in marked.items() for word in ("-e", f"{key}={value}")]
         if stdin is not None:
             options.append("-i")
         return _docker("exec", *options, self.name, *command, stdin=stdin, seconds=seconds)

@@ -12,7 +12,8 @@ from imagesmith.errors import DockerError, TermError, UpgradeError
 from imagesmith.upgrade.checks import Tell, check_old_processes, check_pet, touched
 from imagesmith.upgrade.history import read_history
 from imagesmith.upgrade.install import Installed, install, make_permanent, resolve, verify
-from imagesmith.upgrade.pet import Ended, Pet, look, standing, wait_for_node
+from imagesmith.upgrade.lock import locked, look_alone
+from imagesmith.upgrade.pet import Ended, Pet, standing, wait_for_node
 from imagesmith.upgrade.relup import Relup, parse_relup
 from imagesmith.upgrade.volume import Secrets, Volume
 
@@ -59,14 +60,23 @@ def go_down(way: Way, libs: Sequence[str], drain: float, tell: Tell) -> Installe
 
 
 def go_back(way: Way, libs: Sequence[str], drain: float, tell: Tell) -> Installed | None:
-    """From a version that is not confirmed to the permanent one; None if by a restart."""
-    try:
-        return go_down(way, libs, drain, tell)
-    except (UpgradeError, DockerError) as error:
-        tell(error.message)
-    tell(f"restarting {way.pet.name}, which boots {way.after}")
-    way.pet.container.restart()
-    wait_for_node(way.pet)
+    """From a version that is not confirmed to the permanent one; None if by a restart.
+
+    Where the VM has ended meanwhile, Docker has begun that restart.
+    """
+    pet = way.pet
+    if not pet.has_ended():
+        try:
+            return go_down(way, libs, drain, tell)
+        except (UpgradeError, DockerError) as error:
+            tell(error.message)
+    if pet.has_ended():
+        tell(f"the VM of {pet.name} has ended, and boots {way.after}")
+        wait_for_node(pet, ended=True)
+    else:
+        tell(f"restarting {pet.name}, which boots {way.after}")
+        pet.container.restart()
+        wait_for_node(pet)
     return None
 
 
@@ -76,7 +86,7 @@ def rollback(container: Container, *, drain: float, force: bool, tell: Tell) -> 
     `force` crosses hooks that were run on the way up, and allows a restart where processes that
     still run old code refuse anything else. Raises UpgradeError.
     """
-    pet = look(container)
+    pet = look_alone(container, tell, force=force)
     check_pet(pet)
     before = pet.running.running
     relup = _relup(pet, before)
@@ -92,7 +102,7 @@ def rollback(container: Container, *, drain: float, force: bool, tell: Tell) -> 
         )
     _check_hooks(pet, before, after, force=force)
     volume = pet.volume()
-    with volume.locked(pet.found, force=force), volume.secrets(pet.found.tmpfs) as secrets:
+    with locked(volume, pet.found, force=force), volume.secrets(pet.found.tmpfs) as secrets:
         way = Way(pet, volume, secrets, before, after, relup.down)
         try:
             resolve(pet, secrets, [before, after])
@@ -141,14 +151,14 @@ def _relup(pet: Pet, version: str) -> Relup:
 
 
 def _check_hooks(pet: Pet, before: str, after: str, *, force: bool) -> None:
-    ups = [
-        event
+    ran = [
+        event.hooks
         for event in read_history(pet.container)
-        if event.action == "upgrade" and event.after == before and event.before == after
+        if (event.before, event.after) == (after, before) and event.hooks
     ]
-    if ups and ups[-1].hooks and not force:
+    if ran and not force:
         raise UpgradeError(
-            f"{pet.name}: on the way to {before} {ups[-1].hooks} was run, and {after} may not be "
+            f"{pet.name}: on the way to {before} {ran[-1]} was run, and {after} may not be "
             "able to live with what it did; nothing was changed",
             hint="`--force` rolls back the code; it does not undo the command.",
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.errors import UpgradeError
 from imagesmith.upgrade.node import INSTALL_SECONDS, string
-from imagesmith.upgrade.pet import Ended, Pet, standing
+from imagesmith.upgrade.pet import Ended, Pet, standing, wait_for_node
 from imagesmith.upgrade.volume import Secrets, Volume
 
 __all__ = ["Installed", "Refused", "install", "make_permanent", "resolve", "verify"]
@@ -139,7 +139,15 @@ def verify(pet: Pet, secrets: Secrets, version: str, libs: Sequence[str]) -> lis
 
 def make_permanent(pet: Pet, volume: Volume, version: str) -> None:
     """Let every later start boot a version. Raises UpgradeError."""
-    answer = pet.node.ask("confirm", {"version": version, "root": pet.found.root})
+    try:
+        answer = pet.node.ask("confirm", {"version": version, "root": pet.found.root})
+    except UpgradeError as error:
+        wait_for_node(pet, ended=pet.has_ended())
+        raise UpgradeError(
+            f"{error.message}; so it is unknown whether {version} was made permanent in time. "
+            f"{standing(pet.container)}",
+            hint="The same upgrade can be applied again.",
+        ) from None
     match answer:
         case (_, bytes(reason)):
             raise UpgradeError(

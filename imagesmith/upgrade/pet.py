@@ -71,6 +71,12 @@ class Pet:
         """The container's name."""
         return self.state.name
 
+    def has_ended(self) -> bool:
+        """Whether its VM ended since it was looked at: the container is down, or has been started
+        again. Raises DockerError."""
+        state = self.container.state()
+        return state.status != "running" or state.started != self.state.started
+
     def words_of_release_handler(self) -> str:
         """What release_handler printed when an installation ended the VM, or "".
 

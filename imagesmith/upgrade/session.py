@@ -26,7 +26,7 @@ from imagesmith.upgrade.checks import (
 )
 from imagesmith.upgrade.ends import outlasting
 from imagesmith.upgrade.facts import Facts
-from imagesmith.upgrade.history import RAN
+from imagesmith.upgrade.history import RAN, read_history
 from imagesmith.upgrade.hooks import run_hooks
 from imagesmith.upgrade.install import (
     Installed,
@@ -36,7 +36,8 @@ from imagesmith.upgrade.install import (
     resolve,
     verify,
 )
-from imagesmith.upgrade.pet import Ended, Pet, look, standing, wait_for_node
+from imagesmith.upgrade.lock import is_abandoned, locked, look_alone
+from imagesmith.upgrade.pet import Ended, Pet, standing, wait_for_node
 from imagesmith.upgrade.relup import Relup
 from imagesmith.upgrade.volume import Secrets, Volume
 from imagesmith.upgrade.watch import Trees, read_trees, watch
@@ -90,15 +91,15 @@ def upgrade(
     `hooks` are the commands that ran for this upgrade already; those that run here are added.
     """
     facts, relup = bundle.facts, bundle.relup
-    pet = look(container)
+    pet = look_alone(container, tell, force=options.force)
     if _is_there(pet, facts):
-        return Summary(pet.name, facts.before, facts.after, True, 0, None, 0, facts.image)
+        return _there(pet, facts, relup, options, tell)
     check_pet(pet)
     check_upgrade(pet, facts)
     check_relup(pet, relup)
     volume = pet.volume()
     with (
-        volume.locked(pet.found, force=options.force),
+        locked(volume, pet.found, force=options.force),
         volume.secrets(pet.found.tmpfs) as secrets,
     ):
         work = _Work(pet, volume, secrets, facts, relup, options, hooks, tell)
@@ -112,8 +113,7 @@ def upgrade(
         work.prove(trees, installed.wrong if installed else [])
         volume.discard()
         if options.confirm:
-            make_permanent(pet, volume, facts.after)
-            tell(f"{facts.after} is permanent")
+            work.confirm()
         volume.record(
             "upgrade",
             facts.before,
@@ -135,18 +135,35 @@ def upgrade(
 
 def confirm(container: Container, tell: Tell, *, force: bool) -> str:
     """Make what runs permanent; answers the version. Raises UpgradeError."""
-    pet = look(container)
+    pet = look_alone(container, tell, force=force)
     check_pet(pet)
     version = pet.running.running
     if version == pet.running.permanent:
         tell(f"{pet.name}: {version} is permanent already")
         return version
     volume = pet.volume()
-    with volume.locked(pet.found, force=force):
+    with locked(volume, pet.found, force=force):
         make_permanent(pet, volume, version)
         volume.record("confirm", pet.running.permanent, version, "confirmed", "")
     tell(f"{pet.name}: {version} is permanent")
     return version
+
+
+def _there(pet: Pet, facts: Facts, relup: Relup, options: Options, tell: Tell) -> Summary:
+    """Nothing is to be done, but what a command that was killed after it confirmed has left."""
+    if not is_abandoned(pet.found):
+        return Summary(pet.name, facts.before, facts.after, True, 0, None, 0, facts.image)
+    volume = pet.volume()
+    with locked(volume, pet.found, force=options.force), volume.secrets(pet.found.tmpfs):
+        tell(f"{facts.after} is permanent already, by a command that was killed after it")
+        volume.discard()
+        last = read_history(pet.container)[-1:]
+        if not last or (last[0].after, last[0].result) != (facts.after, "confirmed"):
+            volume.record("upgrade", facts.before, facts.after, "confirmed", "")
+    modules = len(touched(relup.up))
+    return Summary(
+        pet.name, facts.before, facts.after, True, modules, None, facts.size, facts.image
+    )
 
 
 def _is_there(pet: Pet, facts: Facts) -> bool:
@@ -225,15 +242,26 @@ class _Work:
             resolve(pet, self.secrets, [facts.before, facts.after])
             self.tell("its configuration is resolved")
             if not self.hooks:
-                self.hooks += run_hooks(pet, facts.after, self.options.before, self.tell)
+                self._run_hooks()
             self.volume.keep_releases()
             self._unpacked()
         except (UpgradeError, DockerError) as error:
+            with suppress(UpgradeError, DockerError):  # what cannot be undone harms nothing
+                if pet.has_ended():
+                    wait_for_node(pet, ended=True)
             self._undo()
             self._failed("failed", error.message)
             raise UpgradeError(
                 f"{error.message}. {standing(pet.container)}", hint=error.hint
             ) from None
+
+    def _run_hooks(self) -> None:
+        """What they do stays done, so it is on record before anything can cut them short."""
+        if hooks := self.options.before:
+            facts = self.facts
+            words = ", ".join(" ".join(hook) for hook in hooks)
+            self.volume.record("hooks", facts.before, facts.after, "begun", f"{RAN}{words}")
+            self.hooks += run_hooks(self.pet, facts.after, hooks, self.tell)
 
     def _undo(self) -> None:
         """Leave the volume as it was, unless an earlier upgrade had brought this version."""
@@ -257,6 +285,15 @@ class _Work:
             wrong = [error.message]
         if wrong:
             self._go_back(wrong)
+
+    def confirm(self) -> None:
+        """Let every later start boot the new version."""
+        try:
+            make_permanent(self.pet, self.volume, self.facts.after)
+        except (UpgradeError, DockerError) as error:
+            self._failed("failed", error.message)
+            raise
+        self.tell(f"{self.facts.after} is permanent")
 
     def _tell_of_old_code(self) -> None:
         """Idle processes keep the old version's code until they are called again."""
@@ -292,12 +329,13 @@ class _Work:
         reason = "; ".join(wrong[:8])
         self.tell(f"{facts.after} is not well: {reason}; going back")
         back = Way(pet, self.volume, self.secrets, facts.after, facts.before, self.relup.down)
-        go_back(back, self._libs(facts.before), self.options.drain, self.tell)
+        hot = go_back(back, self._libs(facts.before), self.options.drain, self.tell)
         self._failed("rolled back", reason)
+        lost = "" if hot else " The VM was restarted, and its state and connections are gone."
         ran = f" {', '.join(self.hooks)} had run before, and stays done." if self.hooks else ""
         raise UpgradeError(
             f"{pet.name}: {facts.after} was installed and taken back: {reason}. "
-            f"{standing(pet.container)}.{ran}",
+            f"{standing(pet.container)}.{lost}{ran}",
             hint="The same upgrade can be applied again once the cause is gone.",
         )
 

@@ -1,4 +1,4 @@
-"""The upgrade volume of a container, by shell commands in it: read, lock, bring files, history.
+"""The upgrade volume of a container, by shell commands in it: read, bring files, history.
 
 Everything runs as the container's own user, who owns the volume; no file is root's.
 """
@@ -16,12 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
 
 from imagesmith.docker.container import Answer, Container
 from imagesmith.errors import UpgradeError
 
-__all__ = ["Secrets", "Volume", "VolumeState", "read_volume"]
+__all__ = ["Secrets", "Volume", "VolumeState", "now", "read_volume", "who"]
 
 COPY_SECONDS = 1800.0
 
@@ -130,7 +129,7 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """The volume of a container that is a pet's, to be changed under its lock."""
+    """The volume of a container that is a pet's, to be changed under its lock (lock.py)."""
 
     container: Container
     root: str
@@ -140,68 +139,6 @@ class Volume:
     def marks(self) -> str:
         """The folder of our own files."""
         return f"{self.root}/.imagesmith"
-
-    @contextmanager
-    def locked(self, found: VolumeState, *, force: bool) -> Iterator[None]:
-        """Hold the lock, and be sure that `found` is still true.
-
-        It is taken over from an owner that has gone: from this machine's, whose process is no
-        more; from another machine's with `force`. Raises UpgradeError.
-        """
-        if found.lock is not None:
-            self._refuse_live(found.lock, force=force)
-            self.sh(f"rm -rf {self.marks}/lock")
-        owner = json.dumps(
-            {
-                "who": who(),
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "started": _started(os.getpid()),
-                "time": now(),
-            }
-        )
-        done = self.sh(
-            f"cd {self.marks} && mkdir lock && printf '%s\\n' {shlex.quote(owner)} "
-            ">lock/owner && { wc -c <history || echo 0; } 2>/dev/null"
-        )
-        if done.code != 0:
-            raise UpgradeError(
-                f"{self.container.name}: another upgrade has just begun; nothing was changed",
-                hint="`imagesmith status` shows what it does.",
-            )
-        try:
-            if _number({"events": done.text}, "events") != found.events:
-                raise UpgradeError(
-                    f"{self.container.name}: another upgrade has just ended; nothing was changed",
-                    hint="`imagesmith status` shows what it did.",
-                )
-            self.heal()
-            yield
-        finally:
-            self.sh(f"rm -rf {self.marks}/lock")
-
-    def _refuse_live(self, held: str, *, force: bool) -> None:
-        try:
-            owner = json.loads(held) if held else {}
-        except ValueError:
-            owner = {}
-        here = owner.get("host") == socket.gethostname()
-        if here and not _lives(owner.get("pid"), owner.get("started")):
-            return
-        if not here and force:
-            return
-        since = owner.get("time", "an unknown time")
-        name = owner.get("who", "somebody")
-        raise UpgradeError(
-            f"{self.container.name}: an upgrade by {name} on {owner.get('host', '?')} (process "
-            f"{owner.get('pid', '?')}) has held the volume since {since}; nothing was changed",
-            hint="Wait for it"
-            + (
-                ", or end that process."
-                if here
-                else "; if it is gone, take the lock over: `--force`."
-            ),
-        )
 
     def bring(self, tar: Iterator[bytes]) -> None:
         """Unpack a tar of what an upgrade brings beside the volume's own, then put it in place.
@@ -221,7 +158,8 @@ class Volume:
                 hint="`imagesmith status` shows how full the volume is.",
             )
         self.must(
-            f"for folder in lib releases; do [ -d {new}/$folder ] || continue; "
+            # A start that came between has cleared it away.
+            f"[ -d {new} ] && for folder in lib releases; do [ -d {new}/$folder ] || continue; "
             f"for found in {new}/$folder/*; do to={self.root}/$folder/${{found##*/}}; "
             'rm -rf "$to" && mv "$found" "$to" || exit 1; done; done; '
             f"rm -rf {new}; sync",
@@ -331,23 +269,3 @@ def now() -> str:
 def _last(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return lines[-1] if lines else "no reason given"
-
-
-def _started(pid: int) -> str:
-    """When a process of this machine began (proc(5): field 22 of stat), to tell it by."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, LookupError):
-        return ""
-
-
-def _lives(pid: object, started: object) -> bool:
-    if not isinstance(pid, int):
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return started == _started(pid)

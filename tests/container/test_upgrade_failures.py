@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.docker import wait_until
+from tests.pet.attempt import attempt
 from tests.pet.pets import NAME, Pets, imagesmith
 from tests.pet.shopnode import VOLUME, shop_node
 
@@ -88,6 +89,28 @@ def test_an_upgrade_whose_command_was_killed_is_finished_by_the_next(pets: Pets)
         assert "installed already, and not confirmed" in said
         status = json.loads(imagesmith("status", "--container", node.id, "--json").stdout)[0]
         assert (status["current"], status["permanent"], status["lock"]) == ("0.2.0", "0.2.0", None)
+
+
+def test_what_a_killed_command_has_begun_ends_before_the_next_one_goes_on(
+    pets: Pets, tmp_path: Path
+) -> None:
+    ran, go = f"{VOLUME}/ran", f"{VOLUME}/go"
+    script = f"echo begun >>{ran}; until [ -e {go} ]; do sleep 0.1; done; echo ended >>{ran}"
+    hook = json.dumps(f"sh -c '{script}'")
+    hooked = recipe(tmp_path, pets, f"pet: {{before_upgrade: [{hook}]}}\n")
+    bundle = pets.bundles["0.2.0"]
+    with shop_node(pets.image) as node:
+        with attempt(bundle, node.id, "--recipe", hooked) as killed:
+            wait_until(lambda: node.run("cat", ran).stdout == "begun\n", lambda: str(killed))
+            killed.process.kill()
+        with attempt(bundle, node.id, "--watch", "0") as going:
+            words = "waiting for what a killed command"
+            wait_until(lambda: going.said(words) is not None, lambda: str(going))
+            node.output("touch", go)
+            assert going.end() == 0, going
+        assert node.version() == "0.2.0"
+        assert node.output("cat", ran) == "begun\nended"
+        assert f"{ran} was run" in node.command("rollback").stderr
 
 
 def test_a_rollback_across_a_hook_wants_force(pets: Pets, tmp_path: Path) -> None:

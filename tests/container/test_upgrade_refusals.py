@@ -99,6 +99,13 @@ def test_a_held_lock_is_refused_and_that_of_a_dead_process_is_taken_over(pets: P
         hold(host=socket.gethostname(), pid=os.getpid(), started="1")
         node.do("upgrade", pets.bundles["0.2.0"], "--watch", "0")
         assert node.version() == "0.2.0"
+        hold(host=socket.gethostname(), pid=os.getpid(), started="1")
+        said = node.do("upgrade", pets.bundles["0.2.0"])
+        assert "0.2.0 is permanent already, by a command that was killed" in said
+        status = json.loads(imagesmith("status", "--container", node.id, "--json").stdout)[0]
+        assert status["lock"] is None
+        events = json.loads(imagesmith("history", "--container", node.id, "--json").stdout)
+        assert [event["result"] for event in events] == ["confirmed"]
 
 
 def test_without_a_volume_it_is_not_upgradable_and_says_so(pets: Pets) -> None:

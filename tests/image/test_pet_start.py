@@ -110,6 +110,17 @@ def test_an_upgrade_that_was_not_confirmed_is_forgotten_and_can_be_applied_again
     assert (pet.volume / f"lib/shop-{NEXT}").is_dir()
 
 
+def test_a_lock_goes_whose_owner_had_no_time_to_say_who_it_is(upgraded: PetRoot) -> None:
+    lock = upgraded.marks / "lock"
+    lock.mkdir()
+    assert upgraded.serves() == NEXT
+    assert not lock.exists()
+    lock.mkdir()
+    (lock / "owner").write_text("{}\n")
+    assert upgraded.serves() == NEXT
+    assert lock.exists()
+
+
 @pytest.mark.parametrize("data", ["", f"{ERTS} ", f"{ERTS} 9.9.9\n", "\0\0\0\0", "* *"])
 def test_where_start_erl_data_is_damaged_the_confirmed_version_starts(
     upgraded: PetRoot, data: str

@@ -93,10 +93,14 @@ class ShopNode(Container):
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
-            _table(self.output("sh", "-c", FILES)),
+            self.files(),
             _table(self.rpc(MODULES)),
             _table(self.rpc(ENVIRONMENT)),
         )
+
+    def files(self) -> Mapping[str, str]:
+        """The volume's files by their digest, its links by their target, and its folders."""
+        return _table(self.output("sh", "-c", FILES))
 
     def files_with(self, text: str) -> list[str]:
         """The files that hold a text: on the volume and wherever else the node can write."""

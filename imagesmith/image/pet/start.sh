@@ -225,6 +225,8 @@ prepare() {
   fi
   # First, since what a killed upgrade has left there may be what fills the volume.
   rm -rf "$marks"/new-* 2>/dev/null
+  # A lock whose owner had no time to say who it is: nobody could be asked whether it is left.
+  [ -s "$marks/lock/owner" ] || rm -rf "$marks/lock" 2>/dev/null
   if ! is_usable; then
     if is_ours && now=$(permanent) && [ -x "$volume/bin/$name" ]; then
       say "$volume $(why): running $now from it, not upgradable"

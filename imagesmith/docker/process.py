@@ -1,0 +1,54 @@
+"""A process that runs commands in containers: this one, or one that was killed over it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["VARIABLE", "Process"]
+
+VARIABLE = "IMAGESMITH_PROCESS"
+"""Each command in a container has it in its environment: `docker exec` leaves a command running
+when the one that asked for it is killed, and by this it is found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """By its host and number, and by when it began, since numbers are used again."""
+
+    host: str
+    pid: int
+    started: str
+
+    @classmethod
+    def this(cls) -> Process:
+        """The one that runs this."""
+        return cls(socket.gethostname(), os.getpid(), _started(os.getpid()))
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is one of this machine, which knows whether it lives."""
+        return self.host == socket.gethostname()
+
+    def lives(self) -> bool:
+        """Whether it still runs, on this machine."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return self.started == _started(self.pid)
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.pid}/{self.started}"
+
+
+def _started(pid: int) -> str:
+    """When a process of this machine began (proc(5): field 22 of stat), or "" where none says."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, LookupError):
+        return ""
