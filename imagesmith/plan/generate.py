@@ -26,7 +26,7 @@ from imagesmith.plan.code import Running, calls, exports_impl
 from imagesmith.plan.moved import moves
 from imagesmith.plan.order import callees_first
 from imagesmith.plan.role import role_of
-from imagesmith.plan.step import Step, add, change, start, stop
+from imagesmith.plan.step import Step, add, as_listed, change, start, stop
 from imagesmith.plan.tree import reached_differences
 
 __all__ = ["GENERATED", "generate"]
@@ -68,18 +68,29 @@ def _steps(before: Running, after: Running, name: str) -> Iterator[Step]:
     }
     differences = reached_differences(before, after, name)
     renewed = [_renewed(item) for item in differences]
+    homes = {module: before.applications[source] for module, source in moved.items()}
+    own, next_own = before.applications[name], after.applications[name]
+
+    def listed(step: Step, module: str) -> Step:
+        return as_listed(step, module, homes.get(module, own), next_own)
+
     for module in _in_order(added):
-        yield add(module)
+        yield listed(add(module), module)
     for item, pairs in zip(differences, renewed, strict=True):
         yield from stop(item, (*item.removed, *(was for was, _ in pairs)))
     leaning = _leaning(changed)
     for group in callees_first(leaning):
         for module in group:
-            yield change(module, role_of(changed[module]), sorted(leaning[module]))
+            callees = [
+                callee
+                for callee in sorted(leaning[module])
+                if callee in next_own.modules and callee in homes.get(callee, own).modules
+            ]
+            yield listed(change(module, role_of(changed[module]), callees), module)
     for item, pairs in zip(differences, renewed, strict=True):
         yield from start(item, (*item.added, *(child for _, child in pairs)))
     for module in reversed(_in_order(gone)):
-        yield add(module).undone
+        yield listed(add(module).undone, module)
 
 
 def _in_order(files: Mapping[str, bytes]) -> list[str]:
