@@ -46,6 +46,12 @@ defmodule Shelf do
   use GenServer
   def init(_), do: {:ok, %{first: %Item{name: "tea"}}}
 end
+defmodule Late do
+  use GenServer
+  defstruct rows: []
+  def init(_), do: {:ok, nil}
+  def handle_info(:load, nil), do: {:noreply, %Late{rows: [1]}}
+end
 defmodule Account do
   defstruct balance: 0
   def new(options), do: %Account{balance: Map.get(options, :balance)}
@@ -113,6 +119,15 @@ end
 """,
 }
 """NEW by the module that changes, as OLD but for what is told."""
+
+LATE = """
+defmodule Late do
+  use GenServer
+  defstruct rows: [], read_at: nil
+  def init(_), do: {:ok, nil}
+  def handle_info(:load, nil), do: {:noreply, %Late{rows: [1], read_at: System.os_time()}}
+end
+"""
 
 ACCOUNT = """
 defmodule Account do
@@ -222,6 +237,7 @@ SOURCES = {
     "old": OLD,
     "same": SAME,
     "account": ACCOUNT,
+    "late": LATE,
     "one_way": _with("Count", ONE_WAY),
     "erlang_old": ERLANG_OLD,
     "erlang_new": ERLANG_NEW,
@@ -299,6 +315,12 @@ def test_a_code_change_without_a_way_back_is_remarked_on(ask: Ask) -> None:
     (reason,) = ask("one_way")
     assert reason.verdict is Verdict.HOT
     assert "no way back" in reason.says
+
+
+def test_a_state_can_be_made_after_the_start(ask: Ask) -> None:
+    (reason,) = ask("late")
+    assert reason.verdict is Verdict.RESTART
+    assert reason.says.startswith("the state of Late gains read_at")
 
 
 def test_a_state_that_another_module_makes_changes_under_a_module_that_does_not(ask: Ask) -> None:
