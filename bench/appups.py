@@ -105,11 +105,14 @@ def differences(ours: list[Term], theirs: list[Term], different: frozenset[str])
 
 def strengths(instructions: list[Term]) -> Mapping[str, str]:
     """What is done to each module."""
-    return {
-        str(instruction[1]): kind(instruction)
-        for instruction in instructions
-        if isinstance(instruction, tuple) and isinstance(instruction[1], Atom)
-    }
+    found = {}
+    for instruction in instructions:
+        match instruction:
+            case (_, Atom() as module, *_):
+                found[str(module)] = kind(instruction)
+            case (Atom() as word, (Atom() as module, *_)) if str(word) == "load":
+                found[str(module)] = str(word)
+    return found
 
 
 def changed(before: Running, after: Running, name: str) -> frozenset[str]:

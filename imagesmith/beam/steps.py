@@ -105,16 +105,12 @@ def _get_list(run: Run, path: Path, operands: Operands) -> bool:
 
 def _get_head(run: Run, path: Path, operands: Operands) -> bool:
     source, to = operands
-    found = run.get(path, source)
-    run.put(path, to, found[0] if isinstance(found, list) and found else UNKNOWN)
-    return True
+    return _get_list(run, path, (source, to, None))
 
 
 def _get_tail(run: Run, path: Path, operands: Operands) -> bool:
     source, to = operands
-    found = run.get(path, source)
-    run.put(path, to, found[1:] if isinstance(found, list) and found else UNKNOWN)
-    return True
+    return _get_list(run, path, (source, None, to))
 
 
 def _put_map(run: Run, path: Path, operands: Operands) -> bool:
@@ -166,28 +162,21 @@ def _has_map_fields(run: Run, path: Path, operands: Operands) -> bool:
 
 
 def _select(run: Run, path: Path, operands: Operands) -> bool:
-    """`select_val` and `select_tuple_arity` differ in what they look at."""
-    source, fail, items = operands
-    return _selected(run, path, source, run.get(path, source), fail, _listed(items))
+    source, *ways = operands
+    return _selected(run, path, source, run.get(path, source), tuple(ways))
 
 
 def _select_arity(run: Run, path: Path, operands: Operands) -> bool:
-    source, fail, items = operands
+    source, *ways = operands
     found = run.get(path, source)
     if found is not UNKNOWN:
         found = len(found) if isinstance(found, tuple) else -1
-    return _selected(run, path, None, found, fail, _listed(items))
+    return _selected(run, path, None, found, tuple(ways))
 
 
-def _selected(
-    run: Run,
-    path: Path,
-    source: Operand,
-    found: Value,
-    fail: Operand,
-    items: Operands,
-) -> bool:
-    for constant, label in _pairs(items):
+def _selected(run: Run, path: Path, source: Operand, found: Value, ways: Operands) -> bool:
+    fail, items = ways
+    for constant, label in _pairs(_listed(items)):
         value = run.get(path, constant)
         answer = same(found, value)
         if answer:

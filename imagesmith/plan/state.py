@@ -110,7 +110,8 @@ def state_shapes(before: Running, after: Running) -> Iterator[Reason]:
 def state_changes(before: Running, after: Running) -> Iterator[StateChange]:
     """The states that change their shape, whoever sees to it. Raises ReleaseError as `code`."""
     find, find_new = _finder(before), _finder(after)
-    for application, module, new in _servers(before, after):
+    structs = frozenset(change.module for change in struct_changes(before, after))
+    for application, module, new in _servers(before, after, structs):
         was, now = find(module), find_new(module)
         if was is None or now is None:
             continue
@@ -120,7 +121,7 @@ def state_changes(before: Running, after: Running) -> Iterator[StateChange]:
         )
         has_own = is_changed and role_of(new) is Role.STATEFUL
         arity = 4 if STATEM in now.exports else 3
-        for shape, other in _difference(before, after, found, others):
+        for shape, other in _difference(before, after, found, others, structs):
             yield StateChange(
                 *(application, module, shape, other, arity),
                 migration(now, shape, other, others.made),
@@ -151,13 +152,14 @@ def _finder(running: Running) -> Find:
     return lambda module: None if module in fixed else find(module)
 
 
-def _servers(before: Running, after: Running) -> Iterator[tuple[str, str, bytes]]:
+def _servers(
+    before: Running, after: Running, structs: frozenset[str]
+) -> Iterator[tuple[str, str, bytes]]:
     """Application, module, NEW's file: modules with processes that change, or that call a module
-    whose struct changes, which may be their state."""
+    of `structs`, the structs that change: one may be their state."""
     for application, module, old, new in changed_modules(before, after):
         if new is not None and has_process(old) and has_process(new):
             yield application, module, new
-    structs = {change.module for change in struct_changes(before, after)}
     if not structs:
         return
     for application in sorted(before.applications.keys() & after.applications.keys() - FIXED):
@@ -170,27 +172,30 @@ def _servers(before: Running, after: Running) -> Iterator[tuple[str, str, bytes]
 
 
 def _difference(
-    before: Running, after: Running, old: States, new: States
+    before: Running, after: Running, old: States, new: States, structs: frozenset[str]
 ) -> Iterator[tuple[Shape | None, Shape]]:
-    """Pairs of a state that OLD makes and one of NEW's, where NEW does not make OLD's."""
+    """Pairs of a state that OLD makes and one of NEW's, where NEW does not make OLD's.
+
+    `structs` are those that change.
+    """
     first = new.first()
-    if not first:
-        return
     for shape in old.first():
         if any(shape.fits(other) for other in first):
             continue
-        if any(shape.fits(other) for other in new.shapes()):
-            continue
         kin = [other for other in first if shape.is_kin(other)]
-        if kin or new.is_whole:
+        if not any(shape.fits(other) for other in new.left_shapes()) and (kin or new.is_whole):
             yield shape, (kin or first)[0]
-            return
-    if old.first() or not new.is_whole:
-        return
-    for shape in first:
-        # OLD's state is not known; but it cannot be a struct that OLD does not have.
-        if shape.kind is Kind.STRUCT and not _has_struct(before, after, shape):
-            yield None, shape
+    if new.is_whole and not old.first():
+        for shape in first:
+            # OLD's state is not known; but it cannot be a struct that OLD does not have.
+            if shape.kind is Kind.STRUCT and not _has_struct(before, after, shape):
+                yield None, shape
+    # A process can begin without a state, and make it when it is asked first.
+    for shape in old.left_shapes() if structs else ():
+        if shape.kind is Kind.STRUCT and shape.name in structs:
+            kin = [other for other in new.shapes() if shape.is_kin(other)]
+            if kin and not any(shape.fits(other) for other in kin):
+                yield shape, kin[0]
 
 
 def _has_struct(before: Running, after: Running, shape: Shape) -> bool:

@@ -21,7 +21,7 @@ __all__ = ["STATEM", "States", "has_process"]
 SERVERS = frozenset({"handle_call/3", "handle_cast/2", "handle_info/2", "handle_event/2"})
 STATEM = ("callback_mode", 0)
 CALLBACKS = SERVERS | {"handle_continue/2"}
-MAX_ARGUMENTS = 4
+MAX_ARGUMENTS = 2
 MAX_MODULES = 2
 """How deep calls are followed into other modules."""
 
@@ -68,6 +68,10 @@ class States:
     def first(self) -> list[Shape]:
         """The shapes that processes begin with."""
         return _shapes(self.made)
+
+    def left_shapes(self) -> list[Shape]:
+        """The shapes that callbacks leave behind."""
+        return _shapes(self.left)
 
     def shapes(self) -> list[Shape]:
         """All shapes that are known."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from imagesmith.beam import etf
@@ -84,13 +84,23 @@ class RecordChange:
         return f"the record {self.tag} has {self.after} fields, and had {self.before}"
 
 
-def struct_shapes(before: Running, after: Running) -> Iterator[Reason]:
-    """Each struct whose keys change, with the modules that make or match it."""
+def struct_shapes(
+    before: Running, after: Running, held: Mapping[str, Collection[str]] | None = None
+) -> Iterator[Reason]:
+    """Each struct whose keys change, with the modules that make or match it.
+
+    `held` are structs of which more is known, each with the modules in whose states it lies: these
+    are left out, and the struct as well where no other has to do with it.
+    """
     changes = struct_changes(before, after)
     using = tuple(_using(before)) if changes else ()
     for change in changes:
-        users = [user.module for user in using if user.knows(change.module)]
         name = change.module.removeprefix("Elixir.")
+        known = (held or {}).get(name, ())
+        users = [user.module for user in using if user.knows(change.module)]
+        users = [module for module in users if module not in known]
+        if known and not users:
+            continue
         works = f"{modules_listed(users)} made or matched it" if users else "nothing else used it"
         yield Reason(
             Verdict.HOT,

@@ -66,8 +66,11 @@ class Lab:
         return written(self.generate(old, new).up)
 
     def running(self, version: str, **files: dict[str, bytes]) -> Running:
-        """A release of applications, each with its modules."""
-        apps = [App(name, version, tuple(held)) for name, held in files.items()]
+        """A release of applications, each with its modules; its `.app` lists no hidden ones."""
+        apps = [
+            App(name, version, tuple(item for item in held if not item.startswith("hidden")))
+            for name, held in files.items()
+        ]
         place = make_release(self.folder / version, version=version, applications=apps)
         for app in apps:
             for name, data in files[app.name].items():
@@ -202,3 +205,20 @@ def test_a_module_that_moves_with_an_application_that_comes_or_goes_is_told(lab:
     (reason,) = moved_modules(after, before)
     assert reason.says == "m moves from other, which goes, to own"
     assert reason.verdict is Verdict.RESTART
+
+
+def test_a_module_that_its_application_does_not_list_is_loaded_past_systools(lab: Lab) -> None:
+    old = {"hidden": beam("hidden"), "m": beam("m", ["hidden"]), "hidden_too": beam("hidden_too")}
+    new = {"hidden": beam("hidden", code="2"), "m": beam("m", ["hidden"], code="2")}
+    made = lab.generate(old, new)
+    load = "{load, {hidden, soft_purge, soft_purge}}"
+    assert written(made.up) == (
+        f'[{{load_object_code, {{own, "2", [hidden]}}}}, {load}, {{load_module, m}}, '
+        "{delete_module, hidden_too}]"
+    )
+    assert written(made.down) == (
+        '[{load_object_code, {own, "1", [hidden_too]}}, '
+        "{load, {hidden_too, soft_purge, soft_purge}}, {load_module, m}, "
+        f'{{load_object_code, {{own, "1", [hidden]}}}}, {load}]'
+    )
+    assert made.modules("own") == frozenset(("hidden", "hidden_too", "m"))
