@@ -83,7 +83,7 @@ class Difference:
     `start/2` starts with a list (`of_application`).
 
     `supervisor` is its registered name, None where it has none that is known. `changed` are the
-    children as OLD and as NEW has them.
+    children as OLD and as NEW has them. `is_running` tells whether it is known to run.
     """
 
     application: str
@@ -93,6 +93,7 @@ class Difference:
     added: tuple[Child, ...]
     removed: tuple[Child, ...]
     changed: tuple[tuple[Child, Child], ...]
+    is_running: bool = True
 
 
 def children_of(assembly: Assembly, find: Find = lambda _name: None) -> tuple[Child, ...] | None:
@@ -151,6 +152,8 @@ def obstacle(difference: Difference, child: Child) -> str | None:
     """Why no appup can start and stop this child, up and back; None if one can."""
     if difference.supervisor is None:
         return "its supervisor has no name that is known, by which an appup could reach it"
+    if not difference.is_running:
+        return "whether its supervisor runs is known at run time alone"
     if not is_known(child.id):
         return "its id is known at run time alone"
     if not child.is_certain:

@@ -21,11 +21,13 @@ from imagesmith.beam.term import Term
 from imagesmith.beam.terms import format_term
 from imagesmith.plan.appup import Appup, named
 from imagesmith.plan.change import Change
-from imagesmith.plan.children import Child, Difference, child_differences, obstacle
+from imagesmith.plan.children import Child, Difference, obstacle
 from imagesmith.plan.code import Running, calls, exports_impl
+from imagesmith.plan.moved import moves
 from imagesmith.plan.order import callees_first
 from imagesmith.plan.role import role_of
-from imagesmith.plan.step import Step, add, change, start, stop
+from imagesmith.plan.step import Step, add, as_listed, change, start, stop
+from imagesmith.plan.tree import reached_differences
 
 __all__ = ["GENERATED", "generate"]
 
@@ -48,28 +50,47 @@ def generate(before: Running, after: Running, wanted: Change) -> Appup:
 
 
 def _steps(before: Running, after: Running, name: str) -> Iterator[Step]:
-    old, new = before.code(name).modules, after.code(name).modules
+    new = after.code(name).modules
+    # What moves between applications is neither new nor gone: to remove it would be the end of it.
+    moved = {move.module: move.source for move in moves(before, after)}
+    came = {module: before.code(moved[module]).modules[module] for module in new.keys() & moved}
+    old = {**before.code(name).modules, **came}
     added = {module: after.module(name, module) for module in new if module not in old}
-    gone = {module: before.module(name, module) for module in old if module not in new}
+    gone = {
+        module: before.module(name, module)
+        for module in old
+        if module not in new and module not in moved
+    }
     changed = {
         module: after.module(name, module)
         for module, digest in new.items()
         if module in old and old[module] != digest
     }
-    differences = child_differences(before, after, name)
+    differences = reached_differences(before, after, name)
     renewed = [_renewed(item) for item in differences]
+    homes = {module: before.applications[source] for module, source in moved.items()}
+    own, next_own = before.applications[name], after.applications[name]
+
+    def listed(step: Step, module: str) -> Step:
+        return as_listed(step, module, homes.get(module, own), next_own)
+
     for module in _in_order(added):
-        yield add(module)
+        yield listed(add(module), module)
     for item, pairs in zip(differences, renewed, strict=True):
         yield from stop(item, (*item.removed, *(was for was, _ in pairs)))
     leaning = _leaning(changed)
     for group in callees_first(leaning):
         for module in group:
-            yield change(module, role_of(changed[module]), sorted(leaning[module]))
+            callees = [
+                callee
+                for callee in sorted(leaning[module])
+                if callee in next_own.modules and callee in homes.get(callee, own).modules
+            ]
+            yield listed(change(module, role_of(changed[module]), callees), module)
     for item, pairs in zip(differences, renewed, strict=True):
         yield from start(item, (*item.added, *(child for _, child in pairs)))
     for module in reversed(_in_order(gone)):
-        yield add(module).undone
+        yield listed(add(module).undone, module)
 
 
 def _in_order(files: Mapping[str, bytes]) -> list[str]:

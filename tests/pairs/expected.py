@@ -180,6 +180,24 @@ HOT = (
         kinds=frozenset({"application-removed"}),
         asks=(Ask(APPLICATIONS, "true", "false"),),
     ),
+    Pair(
+        "application-child-removed",
+        kinds=frozenset({"child-removed"}),
+        bumps=("till",),
+        asks=(Ask("is_pid(Process.whereis(Till.Bell))", "true", "false"),),
+    ),
+    Pair(
+        "runtime-config",
+        kinds=frozenset({"config-provider"}),
+        says=("QUEUE",),
+        asks=(Ask("Till.queue()", "9", "10"),),
+    ),
+    Pair(
+        "vm-args",
+        kinds=frozenset({"vm-args"}),
+        says=("+P",),
+        asks=(Ask(":erlang.system_info(:process_limit)", "262144", "262144"),),
+    ),
 )
 """Each leads on from the one before it."""
 
@@ -255,6 +273,36 @@ REFUSED = (
         says=("it leaves out Stock.Coupon",),
         patch="two-modules",
         appups="leaves-out",
+    ),
+    Pair(
+        "appup-restarts",
+        REPLACE,
+        frozenset({"appup"}),
+        ("stock",),
+        says=("it restarts the runtime system",),
+        patch="plain",
+        appups="restarts",
+    ),
+    Pair(
+        "module-moved",
+        RESTART,
+        frozenset({"module-moved", "application-added"}),
+        ("stock",),
+        says=("Stock.Coupon",),
+    ),
+    Pair(
+        "children-computed",
+        RESTART,
+        frozenset({"child-changed"}),
+        ("till",),
+        says=("Till.Drawers",),
+    ),
+    Pair(
+        "start-added",
+        RESTART,
+        frozenset({"start-changed"}),
+        ("stock",),
+        says=("stock",),
     ),
 )
 """Each starts from the first release."""

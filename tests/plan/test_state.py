@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from imagesmith.beam import etf
 from imagesmith.beam.release import read_release
+from imagesmith.beam.term import Atom
 from imagesmith.beam.tree import Folder
+from imagesmith.beam.value import Value, as_value
 from imagesmith.plan.code import Running
 from imagesmith.plan.reason import Reason, Verdict
+from imagesmith.plan.shape import shape_of
 from imagesmith.plan.state import state_changes, state_shapes
+from tests.beam.toolchain import Toolchain
 from tests.plan.compiled import compiled
 from tests.plan.couples import Side, couple
-from tests.shop import run_build
 
 pytestmark = pytest.mark.release
 
@@ -41,6 +45,20 @@ end
 defmodule Shelf do
   use GenServer
   def init(_), do: {:ok, %{first: %Item{name: "tea"}}}
+end
+defmodule Late do
+  use GenServer
+  defstruct rows: []
+  def init(_), do: {:ok, nil}
+  def handle_info(:load, nil), do: {:noreply, %Late{rows: [1]}}
+end
+defmodule Account do
+  defstruct balance: 0
+  def new(options), do: %Account{balance: Map.get(options, :balance)}
+end
+defmodule Bank do
+  use GenServer
+  def init(options), do: {:ok, Account.new(options)}
 end
 defmodule Opaque do
   use GenServer
@@ -101,6 +119,22 @@ end
 """,
 }
 """NEW by the module that changes, as OLD but for what is told."""
+
+LATE = """
+defmodule Late do
+  use GenServer
+  defstruct rows: [], read_at: nil
+  def init(_), do: {:ok, nil}
+  def handle_info(:load, nil), do: {:noreply, %Late{rows: [1], read_at: System.os_time()}}
+end
+"""
+
+ACCOUNT = """
+defmodule Account do
+  defstruct balance: 0, owner: nil
+  def new(options), do: %Account{balance: Map.get(options, :balance)}
+end
+"""
 
 CODE_CHANGE = {
     "Count": """
@@ -202,6 +236,8 @@ def _with(module: str, text: str) -> str:
 SOURCES = {
     "old": OLD,
     "same": SAME,
+    "account": ACCOUNT,
+    "late": LATE,
     "one_way": _with("Count", ONE_WAY),
     "erlang_old": ERLANG_OLD,
     "erlang_new": ERLANG_NEW,
@@ -281,6 +317,24 @@ def test_a_code_change_without_a_way_back_is_remarked_on(ask: Ask) -> None:
     assert "no way back" in reason.says
 
 
+def test_a_state_can_be_made_after_the_start(ask: Ask) -> None:
+    (reason,) = ask("late")
+    assert reason.verdict is Verdict.RESTART
+    assert reason.says.startswith("the state of Late gains read_at")
+
+
+def test_a_state_that_another_module_makes_changes_under_a_module_that_does_not(ask: Ask) -> None:
+    (reason,) = ask("account")
+    assert (reason.verdict, reason.kind, reason.subject) == (
+        Verdict.RESTART,
+        "state-shape",
+        "Bank",
+    )
+    assert reason.says.startswith(
+        "the state of Bank, Account, gains owner, and Bank stays as it is"
+    )
+
+
 def test_changed_code_is_no_changed_state(ask: Ask) -> None:
     assert ask("same") == []
 
@@ -292,15 +346,91 @@ def test_records_and_the_data_of_gen_statem_are_states_too(ask: Ask) -> None:
     assert "from {:state, _} to {:state, _, _}" in ledger.says
 
 
-@pytest.mark.parametrize("module", ["Count", "Basket", "Cache", "Shelf", "Opaque"])
-def test_the_example_is_code_that_does_it(ask: Ask, tmp_path: Path, module: str) -> None:
-    (reason,) = ask(f"grew_{module}")
-    assert reason.example is not None
-    source = _with(module, f"\n{reason.example}\n")
-    written = compiled(tmp_path / "written", new=source)
+@pytest.fixture(scope="module")
+def examples(
+    modules: dict[str, dict[str, bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, bytes]]:
+    """NEW by the module that changes, with the example in it that its plan shows."""
+    folder = tmp_path_factory.mktemp("examples")
+    sources = {}
+    for module in GREW:
+        (reason,) = Ask(modules, folder)(f"grew_{module}")
+        sources[module] = _with(module, f"\n{reason.example}\n")
+    return compiled(folder / "written", **sources)
+
+
+def test_the_example_is_all_that_a_plan_wants(
+    ask: Ask, examples: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
     before = ask.modules["old"]
-    pair = couple(tmp_path / "pair", Side(before), Side(before | written["new"]))
-    assert list(state_shapes(*pair)) == []
+    for module, written in examples.items():
+        pair = couple(tmp_path / module, Side(before), Side(before | written))
+        assert list(state_shapes(*pair)) == []
+
+
+# Starts the process with OLD's code, and asks NEW's `code_change` as sys(3) does.
+CHANGE = r"""
+answer([Old, New, Name]) ->
+    {ok, _} = application:ensure_all_started(elixir),
+    load(Old),
+    Module = list_to_atom(Name),
+    {ok, Pid} = gen_server:start(Module, argument(Name), []),
+    State = sys:get_state(Pid),
+    ok = gen_server:stop(Pid),
+    load(New),
+    {ok, Up} = Module:code_change(undefined, State, []),
+    {ok, Down} = Module:code_change({down, undefined}, Up, []),
+    Terms = [skeleton(Term) || Term <- [State, Up, Down]],
+    binary:encode_hex(term_to_binary(Terms, [{minor_version, 2}])).
+
+load(Folder) ->
+    [begin
+         {ok, Binary} = file:read_file(File),
+         Module = list_to_atom(filename:basename(File, ".beam")),
+         code:purge(Module),
+         {module, Module} = code:load_binary(Module, File, Binary)
+     end || File <- filelib:wildcard(Folder ++ "/*.beam")].
+
+argument("Elixir.Count") -> 0;
+argument(_) -> #{balance => 7}.
+
+skeleton(Term) when is_reference(Term); is_pid(Term) -> handle;
+skeleton(Term) when is_map(Term) -> maps:map(fun(_, Value) -> skeleton(Value) end, Term);
+skeleton(Term) -> Term.
+"""
+
+
+def test_the_example_changes_the_state_of_a_running_process_and_back(
+    ask: Ask, examples: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    toolchain = Toolchain.find("host", tmp_path / "work")
+    toolchain.work.mkdir()
+    lines = []
+    for module, written in examples.items():
+        for side, files in (("old", ask.modules["old"]), ("new", written)):
+            folder = toolchain.work / module / side
+            folder.mkdir(parents=True)
+            for name, data in files.items():
+                (folder / f"{name}.beam").write_bytes(data)
+        lines.append(f"{module}/old\t{module}/new\tElixir.{module}")
+    for module, answer in zip(examples, toolchain.ask("change", CHANGE, lines), strict=True):
+        terms = etf.decode(bytes.fromhex(answer))
+        assert isinstance(terms, list)
+        (change,) = state_changes(*ask.couple(f"grew_{module}"))
+        began, up, down = (as_value(term) for term in terms)
+        if change.held:
+            began, up, down = (_first(state) for state in (began, up, down))
+        shapes = [shape_of(value) for value in (began, up, down)]
+        assert shapes[0] is not None
+        assert change.old is None or change.old.fits(shapes[0]), module
+        assert shapes[1] == change.new, module
+        # Of a state that it does not know, the example cannot know the way back.
+        assert shapes[2] == shapes[0] or change.old is None, module
+
+
+def _first(state: Value) -> Value:
+    assert isinstance(state, dict)
+    return state[Atom("first")]
 
 
 @pytest.mark.parametrize("module", ["gate", "ledger"])
@@ -317,9 +447,11 @@ def test_an_example_for_a_module_of_erlang_is_erlang(ask: Ask, tmp_path: Path, m
     assert change.is_given_back
 
 
-def test_the_shop_has_a_code_change_for_every_state_that_changes() -> None:
+def test_the_shop_has_a_code_change_for_every_state_that_changes(
+    shop_versions: dict[str, Path],
+) -> None:
     first, second, third = (
-        Running(read_release(Folder(run_build("--version", version, "--release", "shop_all")[0])))
+        Running(read_release(Folder(shop_versions[version])))
         for version in ("0.1.0", "0.2.0", "0.3.0")
     )
     assert list(state_shapes(first, second)) == []
