@@ -6,7 +6,8 @@ A module whose code did not change needs no instruction. Of the others:
   special process, is updated: its processes wait while it and what it calls are loaded;
 - a supervisor is updated too, which calls its `init/1` anew and takes its children's
   specifications. That starts and ends no process (OTP Design Principles, Appup Cookbook, "Changing
-  a Supervisor"), so children that go are ended before it, and those that come are started after it;
+  a Supervisor"), so children that go are ended before it, and those that come are started after it.
+  One whose `init/1` cannot be called twice is loaded;
 - any other is loaded.
 
 What is called is loaded before its callers, and on the way down, which is the way up undone, after
@@ -19,13 +20,14 @@ from collections.abc import Iterator, Mapping
 
 from imagesmith.beam.term import Term
 from imagesmith.beam.terms import format_term
+from imagesmith.plan.again import once_only
 from imagesmith.plan.appup import Appup, named
 from imagesmith.plan.change import Change
-from imagesmith.plan.children import Child, Difference, obstacle
+from imagesmith.plan.children import Child, Difference, finder, obstacle
 from imagesmith.plan.code import Running, calls, exports_impl
 from imagesmith.plan.moved import moves
 from imagesmith.plan.order import callees_first
-from imagesmith.plan.role import role_of
+from imagesmith.plan.role import Role, role_of
 from imagesmith.plan.step import Step, add, as_listed, change, start, stop
 from imagesmith.plan.tree import reached_differences
 
@@ -79,6 +81,7 @@ def _steps(before: Running, after: Running, name: str) -> Iterator[Step]:
     for item, pairs in zip(differences, renewed, strict=True):
         yield from stop(item, (*item.removed, *(was for was, _ in pairs)))
     leaning = _leaning(changed)
+    finds = finder(before), finder(after)
     for group in callees_first(leaning):
         for module in group:
             callees = [
@@ -86,7 +89,10 @@ def _steps(before: Running, after: Running, name: str) -> Iterator[Step]:
                 for callee in sorted(leaning[module])
                 if callee in next_own.modules and callee in homes.get(callee, own).modules
             ]
-            yield listed(change(module, role_of(changed[module]), callees), module)
+            role = role_of(changed[module])
+            if role is Role.SUPERVISOR and any(once_only(module, find) for find in finds):
+                role = Role.PLAIN
+            yield listed(change(module, role, callees), module)
     for item, pairs in zip(differences, renewed, strict=True):
         yield from start(item, (*item.added, *(child for _, child in pairs)))
     for module in reversed(_in_order(gone)):

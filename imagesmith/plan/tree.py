@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from imagesmith.beam.term import Atom
+from imagesmith.plan.again import once_only
 from imagesmith.plan.children import (
     Child,
     Difference,
@@ -59,10 +60,18 @@ def reached_differences(
                 begun.append(child)
     moved = _closure(_modules(ended), trees[0]) | _closure(_modules(begun), trees[1])
     return tuple(
-        replace(item, is_running=item.of_application or all(item.module in side for side in runs))
+        replace(
+            item,
+            is_running=item.of_application or all(item.module in side for side in runs),
+            once_only=None if item.of_application else _once_only(item.module, finds),
+        )
         for item in found
         if item.of_application or item.module not in moved
     )
+
+
+def _once_only(module: str, finds: Sequence[Find]) -> str | None:
+    return next((what for find in finds if (what := once_only(module, find))), None)
 
 
 def _tree(running: Running, application: str, find: Find) -> Tree:

@@ -124,6 +124,26 @@ init([]) ->
 start_link() -> supervisor:start_link({local, middle}, ?MODULE, []).
 init([]) -> {ok, {#{}, [CHILDREN]}}.
 """
+ONCE = """
+defmodule Tables do
+  def make(name), do: :ets.new(name, [:named_table, :public])
+end
+defmodule Sup do
+  use Supervisor
+  def start_link(a), do: Supervisor.start_link(__MODULE__, a, name: __MODULE__)
+  def init(_) do
+    MAKE
+    Supervisor.init([Worker], strategy: :one_for_one)
+  end
+  def version, do: VERSION
+end
+"""
+MAKES = {
+    "named": ":ets.new(:own, [:named_table])",
+    "below": "Tables.make(:own)",
+    "register": "Process.register(self(), :own)",
+    "nameless": ":ets.new(:own, [:public])",
+}
 CHILD = "#{id => NAME, start => {gen_event, start_link, []}}"
 TREES = {
     f"{middle}_{child}": TREE.replace("MIDDLE", middle).replace(
@@ -145,6 +165,12 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Modules:
             for name, text in LISTS.items()
         },
         **{f"erl_{name}": text for name, text in TREES.items()},
+        **{
+            f"once_{name}{version}": ONCE.replace("MAKE", make).replace("VERSION", version)
+            + APPLICATION.replace("CHILDREN", "[Sup]")
+            for name, make in MAKES.items()
+            for version in "12"
+        },
     }
     folder = tmp_path_factory.mktemp("generate")
     return compiled(folder, workers=WORKERS, roles=ROLES, erlang=ERLANG, **sources)
@@ -233,3 +259,19 @@ def test_what_lies_below_a_child_that_ends_is_left_alone(modules: Modules, tmp_p
         "{apply, {supervisor, delete_child, [top, first]}}",
         "{apply, {supervisor, restart_child, [top, second]}}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "instruction"),
+    [
+        ("named", "{load_module, 'Elixir.Sup'}"),
+        ("below", "{load_module, 'Elixir.Sup'}"),
+        ("register", "{load_module, 'Elixir.Sup'}"),
+        ("nameless", "{update, 'Elixir.Sup', supervisor}"),
+    ],
+)
+def test_a_supervisor_that_cannot_be_asked_again_is_loaded(
+    name: str, instruction: str, modules: Modules, tmp_path: Path
+) -> None:
+    made = generated(modules, "once", f"{name}1", f"{name}2", tmp_path)
+    assert written(made.up) == written(made.down) == [instruction]
