@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
+import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,11 +19,15 @@ import pytest
 from imagesmith.beam.etf import decode, encode
 from imagesmith.beam.release import Release, read_release
 from imagesmith.beam.term import Atom, Term
+from imagesmith.beam.terms import consult
 from imagesmith.beam.tree import Folder
+from imagesmith.oci.blobs import BlobDir
+from imagesmith.oci.registry import Registry
 from imagesmith.plan.versions import automatic, given
+from imagesmith.upgrade.bundle import open_bundle, volume_tar
 from tests.echo import build_echo
 from tests.pet.changed import build_changed_echo, build_changed_shop
-from tests.shop import Shop, copy_source, layers, run_build
+from tests.shop import SHOP, Shop, copy_source, layers, run_build
 from tests.trees import written
 
 pytestmark = pytest.mark.release
@@ -242,3 +249,35 @@ def test_a_changed_module_of_relx_is_the_version_of_its_application(
     old = {app.name: app.version for app in echo.release.applications}
     new = versions(build_changed_echo(tmp_path))
     assert {name for name in old if old[name] != new[name]} == {"echo"}
+
+
+def test_appups_by_hand_name_the_versions_that_people_gave(shop: Shop, tmp_path: Path) -> None:
+    """systools takes them, and the bundle brings them by the automatic versions."""
+    [new] = run_build("--version", "0.2.0", "--release", NAME, "--work", str(tmp_path / "0.2.0"))
+    recipe = tmp_path / "shop.yml"
+    appups = f"pet: {{versioning: auto, appups: {SHOP}/appups}}\n"
+    recipe.write_text(f"version: 1\nrelease: {{path: {new}}}\n{appups}")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "imagesmith", "build", recipe, "--mode", "pet"),
+            *("--upgrade-from", shop.web, "--output", "type=oci,dest=x.tar", "--bundle", "b.tar"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    bundle = open_bundle(str(tmp_path / "b.tar"), Registry, BlobDir(tmp_path))
+    before, after = versions(shop.web), versions(new)
+    assert {change.name: (change.before, change.after) for change in bundle.facts.changes} == {
+        name: (before[name], after[name]) for name in ("core", "catalog", "web")
+    }
+    with tarfile.open(fileobj=io.BytesIO(b"".join(volume_tar(bundle)))) as tar:
+        for name in ("core", "catalog", "web"):
+            file = tar.extractfile(f"lib/{name}-{after[name]}/ebin/{name}.appup")
+            assert file
+            [(version, [(up_from, up)], [(down_to, down)])] = consult(file.read())  # type: ignore[misc, str-unpack]
+            assert (version, up_from, down_to) == (after[name], before[name], before[name])
+            by_hand = consult((SHOP / f"appups/0.2.0/{name}.appup").read_bytes())
+            assert by_hand == [("0.2.0", [("0.1.0", up)], [("0.1.0", down)])]
