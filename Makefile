@@ -8,6 +8,7 @@
 
 PYTHON := .venv/bin/python
 PATH := $(CURDIR)/.venv/bin:$(PATH)
+WORKFLOWS := $(wildcard .github/workflows/*.yml docs/ci/github-*.yml)
 UNIT := not release and not oracle and not container and not fuzz
 
 .PHONY: setup demo test unit check soak bench bench-upgrade
@@ -31,8 +32,13 @@ check: setup
 	ruff check
 	mypy
 	lint-imports --no-logo
-	shellcheck .ci/engine .ci/engine-down.sh .ci/tools .ci/lib.sh .ci/venv .ci/demo .ci/run fixtures/shop/build fixtures/echo/build
+	shellcheck .ci/engine .ci/engine-down.sh .ci/tools .ci/lib.sh .ci/venv .ci/demo .ci/run .ci/install fixtures/shop/build fixtures/echo/build
 	shellcheck -x imagesmith/image/pet/start.sh imagesmith/image/pet/volume.sh imagesmith/image/pet/wrapper.sh
+	check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
+	check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	check-jsonschema --quiet --builtin-schema vendor.gitlab-ci docs/ci/gitlab-ci.yml
+	jactionlint action.yml $(WORKFLOWS)
+	zizmor --offline --quiet action.yml $(WORKFLOWS)
 
 soak: setup
 	.ci/tools elixir

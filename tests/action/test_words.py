@@ -90,6 +90,7 @@ def test_names_in_a_summary_are_only_names() -> None:
 
 
 def test_a_plan_says_its_verdict_and_the_way_out() -> None:
+    says = "<b>Shop_Cart</b> has no `code_change: [<x>]` of *its* own"
     section = plan_section(
         {
             "name": "shop",
@@ -97,14 +98,17 @@ def test_a_plan_says_its_verdict_and_the_way_out() -> None:
             "after": {"version": "0.2.0", "place": "b"},
             "verdict": "restart",
             "nothing_to_do": False,
-            "reasons": [{"verdict": "restart", "says": "Shop.Cart changes", "way_out": "Do it."}],
+            "reasons": [{"verdict": "restart", "says": says, "way_out": "Do it."}],
             "applications": [{"name": "shop", "before": "0.1.0", "after": "0.2.0"}],
             "ships": {"files": 3, "bytes": 70_000},
         }
     )
     assert "**restart**" in section
     assert "70.0 kB in 3 files" in section
-    assert "- *restart*: Shop.Cart changes. Do it." in section
+    assert (
+        r"- *restart*: &lt;b&gt;Shop\_Cart&lt;/b&gt; has no `code_change: [<x>]` of \*its\* own. "
+        "Do it."
+    ) in section
 
 
 def test_words_that_are_no_json_are_an_error_s() -> None:

@@ -95,7 +95,7 @@ def plan_section(plan: PlanDocument) -> str:
         lines.append("")
     for reason in plan["reasons"]:
         word = "to know" if reason["verdict"] == "hot" else reason["verdict"]
-        lines.append(f"- *{word}*: {_text(reason['says'])}. {_text(reason['way_out'])}".rstrip())
+        lines.append(f"- *{word}*: {_prose(reason['says'])}. {_prose(reason['way_out'])}".rstrip())
     return "\n".join(lines)
 
 
@@ -138,5 +138,17 @@ def _code(text: str) -> str:
 
 def _text(text: str) -> str:
     """Words that are words, whatever is in them: of Markdown and HTML nothing is left."""
-    plain = re.sub(r"([\\`*_{}\[\]()#+!|~:@-])", r"\\\1", " ".join(text.split()))
+    plain = re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", " ".join(text.split()))
     return html.escape(plain, quote=False)
+
+
+def _prose(text: str) -> str:
+    """A sentence of ours: what it has in backticks is code, and the rest are words."""
+    parts = re.split(r"`([^`]+)`", text)
+    return "".join(f"`{part}`" if at % 2 else _spaced(part) for at, part in enumerate(parts))
+
+
+def _spaced(text: str) -> str:
+    """As `_text`, with the blanks at both ends that it has."""
+    before, after = text[:1].isspace() * " ", text[-1:].isspace() * " "
+    return f"{before}{_text(text)}{after}" if text.strip() else text
