@@ -47,8 +47,12 @@ class Process:
 
 
 def _started(pid: int) -> str:
-    """When a process of this machine began (proc(5): field 22 of stat), or "" where none says."""
+    """When a process of this machine began, or "" where none says or it has ended.
+
+    proc(5), stat: field 22, and 3, which is Z for one that nobody has waited for yet.
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        found = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if found[0] == "Z" else found[19]
     except (OSError, LookupError):
         return ""

@@ -97,8 +97,15 @@ def look_alone(container: Container, tell: Callable[[str], None], *, force: bool
 def _remains(container: Container, process: Process) -> list[str]:
     """The processes in a container that another one has begun there."""
     mark = shlex.quote(f"{VARIABLE}={process}")
-    done = container.run("sh", "-c", f"grep -lsF {mark} /proc/[0-9]*/environ")
-    return [line.split("/")[2] for line in done.text.splitlines()]
+    # Word by word, as busybox's grep ends a line at its first NUL.
+    done = container.run(
+        "sh",
+        "-c",
+        "for found in /proc/[0-9]*; do "
+        f"{{ tr '\\0' '\\n' <$found/environ | grep -qxF {mark}; }} 2>/dev/null && "
+        'echo "${found#/proc/}"; done',
+    )
+    return done.text.split()
 
 
 @contextmanager

@@ -246,14 +246,22 @@ class _Work:
             self.volume.keep_releases()
             self._unpacked()
         except (UpgradeError, DockerError) as error:
-            with suppress(UpgradeError, DockerError):  # what cannot be undone harms nothing
-                if pet.has_ended():
-                    wait_for_node(pet, ended=True)
+            why = self._explained(error)
             self._undo()
-            self._failed("failed", error.message)
-            raise UpgradeError(
-                f"{error.message}. {standing(pet.container)}", hint=error.hint
-            ) from None
+            self._failed("failed", why.message)
+            raise UpgradeError(f"{why.message}. {standing(pet.container)}", hint=why.hint) from None
+
+    def _explained(self, error: UpgradeError | DockerError) -> UpgradeError:
+        """The error, or, where the VM has ended under it, that; then the node answers again."""
+        pet = self.pet
+        with suppress(UpgradeError, DockerError):
+            if pet.has_ended():
+                wait_for_node(pet, ended=True)
+                return UpgradeError(
+                    f"{pet.name}: its VM ended, and was started again ({error.message})",
+                    hint=f"`docker logs {pet.name}` may have its last words.",
+                )
+        return UpgradeError(error.message, hint=error.hint)
 
     def _run_hooks(self) -> None:
         """What they do stays done, so it is on record before anything can cut them short."""

@@ -35,7 +35,7 @@ VM = "read vm _ </proc/1/task/1/children; kill -9 $vm"
 
 @pytest.mark.parametrize("pets", ["otp25"], indirect=True)
 def test_ten_kills_harm_no_later_start_and_no_later_upgrade(pets: Pets) -> None:
-    kill_many(pets, KILLS, of_each=2)
+    kill_many(pets, KILLS, of_each=5)
 
 
 @pytest.mark.soak
