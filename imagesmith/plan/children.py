@@ -228,7 +228,7 @@ def _differences(before: Running, after: Running, application: str) -> Iterator[
             sides.append(found)
         if len(sides) < 2:
             continue
-        (name, ours), (_, theirs) = sides
+        (name, ours), (next_name, theirs) = sides
         known, wanted = ({child.key: child for child in side} for side in (ours, theirs))
         added = tuple(child for key, child in wanted.items() if key not in known)
         removed = tuple(child for key, child in known.items() if key not in wanted)
@@ -238,7 +238,9 @@ def _differences(before: Running, after: Running, application: str) -> Iterator[
             if key in known and child.shape != known[key].shape
         )
         if added or removed or changed:
-            yield Difference(application, new, name, of_application, added, removed, changed)
+            # Under another name it can be reached before the upgrade or after it, and not both.
+            known_name = name if name == next_name else None
+            yield Difference(application, new, known_name, of_application, added, removed, changed)
 
 
 def below(

@@ -74,7 +74,7 @@ def build_kiosk() -> Kiosk:
     places = {item.name: build / f"rel/{item.name}-{item.digest(elixir)}" for item in found}
     _keep_only(set(places.values()), build / "rel")
     missing = [item for item in variants if not places[item.name].exists()]
-    work = build / "work"
+    work = build / f"work-{os.getpid()}"
     if missing or not places[first.name].exists():
         shutil.rmtree(work, ignore_errors=True)
         _make(first, KIOSK / "base", work / first.name, places[first.name])

@@ -135,6 +135,9 @@ VERSIONS = {
     "loop1": application("for n <- Application.get_env(:own, :x), do: {Worker, n}", before=""),
     "effect": application("[Worker, {Other, 1}]", before=":persistent_term.put(:a, 1)"),
     "effect2": application("[Worker, {Other, 1}]", before=":persistent_term.put(:a, 2)"),
+    "renamed": application(
+        "[Worker, {Other, 1}, {Sup, :go}]", NAMED.replace("Own.Supervisor", "Own.Other")
+    ),
     "all": application("[Worker, {Other, 1}]", NAMED.replace("one_for_one", "one_for_all")),
     "sup1": supervisor("[Worker]") + application("[Sup]"),
     "sup2": supervisor("[Worker, {Other, System.get_env()}]") + application("[Sup]"),
@@ -309,6 +312,13 @@ def test_what_no_appup_can_do_is_a_restart(
     (reason,) = told(old, new)
     assert (reason.verdict, reason.kind) == (Verdict.RESTART, kind)
     assert said in reason.says
+
+
+def test_a_supervisor_of_another_name_is_not_reached_up_and_back(told: Told) -> None:
+    reasons = [reason for reason in told("two", "renamed") if reason.kind == "child-added"]
+    (reason,) = reasons
+    assert reason.verdict is Verdict.RESTART
+    assert "its supervisor has no name that is known" in reason.says
 
 
 @pytest.mark.parametrize(("old", "new"), [("loop", "loop1"), ("two", "two"), ("sup1", "sup1")])
