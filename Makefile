@@ -2,7 +2,7 @@
 # make test      everything that CI runs; sets up what it needs, Docker included
 # make unit      the tests that need neither Elixir nor Docker
 # make check     formatting, lint, types, the order of the rooms
-# make soak      the tests that take minutes: hundreds of killed builds on one cache
+# make soak      the tests that take minutes: hundreds of killed builds, each change of the pairs
 # make bench     the figures that README.md quotes, and times beside those of Dockerfiles
 # make bench-upgrade  how long a hot upgrade takes, beside one by hand (IMAGESMITH_REFERENCE=DIR)
 
@@ -42,7 +42,7 @@ check: setup
 
 soak: setup
 	.ci/tools elixir
-	$(PYTHON) -m pytest -m soak tests/cache
+	.ci/engine run $(PYTHON) -m pytest -m soak
 
 bench: setup
 	.ci/tools elixir

@@ -14,6 +14,15 @@ from tests.pairs.builds import Kiosk, build_kiosk
 from tests.shop import LATER, Shop, build_later
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A soak takes minutes of the whole machine: only `-m soak` runs it."""
+    if "soak" in config.option.markexpr:
+        return
+    soaking = [item for item in items if item.get_closest_marker("soak")]
+    items[:] = [item for item in items if item not in soaking]
+    config.hook.pytest_deselected(items=soaking)
+
+
 @pytest.fixture(scope="session")
 def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A folder that all xdist workers of this run share."""

@@ -140,6 +140,7 @@ def disassemble(file: bytes) -> Assembly:
 
 Chunks: TypeAlias = Mapping[bytes, bytes]
 
+MAX_ARITY = 255
 _HEADER = struct.Struct(">5I")
 _TRIPLE = struct.Struct(">3I")
 _LAMBDA = struct.Struct(">6I")
@@ -194,6 +195,8 @@ class _Reader:
         table = self.found.get(b"FunT", bytes(4))
         for at in range(4, 4 + _LAMBDA.size * int.from_bytes(table[:4], "big"), _LAMBDA.size):
             function, arity, entry, _index, free, _uniq = _LAMBDA.unpack_from(table, at)
+            if not free <= arity <= MAX_ARITY:
+                raise ValueError(f"a fun of {arity} arguments, {free} of them caught")
             yield Lambda(str(self.atoms[function - 1]), arity, entry, free)
 
     def _functions(self) -> Iterator[Function]:

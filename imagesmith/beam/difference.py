@@ -78,7 +78,7 @@ def _difference(name: bytes, old: Chunks, new: Chunks) -> ChunkDifference:
     if read and in_before and in_after:
         try:
             before, after = Counter(read(old)), Counter(read(new))
-        except (struct.error, IndexError, ValueError, TermError, zlib.error):
+        except (struct.error, KeyError, IndexError, ValueError, TermError, zlib.error):
             before = after = Counter()
         removed, added = before - after, after - before
     word = _counted if name == b"LitT" else _plain

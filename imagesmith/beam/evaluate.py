@@ -19,7 +19,7 @@ from imagesmith.errors import TermError
 
 __all__ = ["UNKNOWN", "Call", "Value", "calls_made", "returned"]
 
-MAX_STEPS = 6_000
+MAX_STEPS = 4_000
 """Instructions in all, for one question."""
 MAX_DEPTH = 5
 """Functions called by functions."""

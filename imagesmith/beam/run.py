@@ -6,9 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagesmith.beam.assembly import Function, Instruction, Label, Literal, Operand, Register
+from imagesmith.beam.assembly import (
+    MAX_ARITY,
+    Function,
+    Instruction,
+    Label,
+    Literal,
+    Operand,
+    Register,
+)
 from imagesmith.beam.builtin import TESTS
-from imagesmith.beam.steps import NOTHING, STEPS
+from imagesmith.beam.steps import NOTHING, STEPS, Malformed, number
 from imagesmith.beam.term import Atom
 from imagesmith.beam.value import UNKNOWN, Value
 
@@ -58,7 +66,10 @@ class Run:
         """What the function returns."""
         self.waiting = [Path(self.start, dict(enumerate(arguments)), {}, frozenset())]
         while self.waiting and len(self.found) < MAX_RESULTS and self.whole.steps > 0:
-            self.follow(self.waiting.pop())
+            try:
+                self.follow(self.waiting.pop())
+            except Malformed:
+                self.add(UNKNOWN)
         if self.waiting or self.whole.steps <= 0:
             self.add(UNKNOWN)
         return tuple(self.found.values())
@@ -69,7 +80,7 @@ class Run:
 
     def follow(self, path: Path) -> None:
         """Run one path to its end, which is a return, a call in its place, or an exception."""
-        while self.whole.steps > 0:
+        while self.whole.steps > 0 and path.at < len(self.code):
             self.whole.steps -= 1
             instruction = self.code[path.at]
             path.at += 1
@@ -110,10 +121,10 @@ class Run:
     def get(self, path: Path, operand: Operand) -> Value:
         """What an operand stands for."""
         match operand:
-            case Register("x", number):
-                return path.x.get(number, UNKNOWN)
-            case Register("y", number):
-                return path.y.get(number, UNKNOWN)
+            case Register("x", at):
+                return path.x.get(at, UNKNOWN)
+            case Register("y", at):
+                return path.y.get(at, UNKNOWN)
             case Literal():
                 return self.whole.constant(operand)
             case None:
@@ -125,10 +136,10 @@ class Run:
     def put(self, path: Path, operand: Operand, value: Value) -> None:
         """Write a register; those for floats are left alone."""
         match operand:
-            case Register("x", number):
-                path.x[number] = value
-            case Register("y", number):
-                path.y[number] = value
+            case Register("x", at):
+                path.x[at] = value
+            case Register("y", at):
+                path.y[at] = value
 
     def branch(self, path: Path, label: Operand) -> None:
         """Another path from here on. The label 0 means an exception, and is no path."""
@@ -156,8 +167,7 @@ class Run:
 
     def arguments(self, path: Path, arity: Operand) -> list[Value]:
         """The arguments of a call."""
-        assert isinstance(arity, int)
-        return [path.x.get(number, UNKNOWN) for number in range(arity)]
+        return [path.x.get(at, UNKNOWN) for at in range(min(number(arity), MAX_ARITY))]
 
     def after(self, path: Path, results: tuple[Value, ...]) -> bool:
         """Go on after a call: registers x are the called function's, and it leaves one result."""
@@ -178,4 +188,4 @@ class Run:
 
 
 def _identities(registers: Mapping[int, Value]) -> Iterator[object]:
-    return ((number, id(registers[number])) for number in sorted(registers))
+    return ((at, id(registers[at])) for at in sorted(registers))

@@ -6,7 +6,7 @@ over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from imagesmith.beam.assembly import External, Label, Lambda, Operand, Register
@@ -17,7 +17,16 @@ from imagesmith.beam.value import UNKNOWN, Closure, Value, is_known, same, updat
 if TYPE_CHECKING:
     from imagesmith.beam.run import Path, Run
 
-__all__ = ["NOTHING", "STEPS"]
+__all__ = ["NOTHING", "STEPS", "Malformed", "number"]
+
+
+MAX_SIZE = 1 << 10
+"""Of a record; the compiler makes none much larger than a person can write."""
+
+
+class Malformed(Exception):
+    """An instruction with operands that no compiler gives it."""
+
 
 Operands: TypeAlias = tuple[Operand, ...]
 Step: TypeAlias = "Callable[[Run, Path, Operands], bool]"
@@ -49,18 +58,17 @@ def _put_list(run: Run, path: Path, operands: Operands) -> bool:
 
 def _put_tuple(run: Run, path: Path, operands: Operands) -> bool:
     to, elements = operands
-    assert isinstance(elements, tuple)
-    run.put(path, to, tuple([run.get(path, element) for element in elements]))
+    run.put(path, to, tuple([run.get(path, element) for element in _listed(elements)]))
     return True
 
 
 def _update_record(run: Run, path: Path, operands: Operands) -> bool:
     _hint, size, source, to, updates = operands
     record = run.get(path, source)
-    assert isinstance(size, int)
-    assert isinstance(updates, tuple)
-    elements: list[Value] = list(record) if isinstance(record, tuple) else [UNKNOWN] * size
-    for index, value in _pairs(updates):
+    elements: list[Value] = (
+        list(record) if isinstance(record, tuple) else [UNKNOWN] * min(number(size), MAX_SIZE)
+    )
+    for index, value in _pairs(_listed(updates)):
         if isinstance(index, int) and 0 < index <= len(elements):
             elements[index - 1] = run.get(path, value)
     run.put(path, to, tuple(elements))
@@ -97,33 +105,27 @@ def _get_list(run: Run, path: Path, operands: Operands) -> bool:
 
 def _get_head(run: Run, path: Path, operands: Operands) -> bool:
     source, to = operands
-    found = run.get(path, source)
-    run.put(path, to, found[0] if isinstance(found, list) and found else UNKNOWN)
-    return True
+    return _get_list(run, path, (source, to, None))
 
 
 def _get_tail(run: Run, path: Path, operands: Operands) -> bool:
     source, to = operands
-    found = run.get(path, source)
-    run.put(path, to, found[1:] if isinstance(found, list) and found else UNKNOWN)
-    return True
+    return _get_list(run, path, (source, None, to))
 
 
 def _put_map(run: Run, path: Path, operands: Operands) -> bool:
     _fail, source, to, _live, items = operands
-    assert isinstance(items, tuple)
-    pairs = ((run.get(path, key), run.get(path, value)) for key, value in _pairs(items))
+    pairs = ((run.get(path, key), run.get(path, value)) for key, value in _pairs(_listed(items)))
     run.put(path, to, updated(run.get(path, source), pairs))
     return True
 
 
 def _get_map_elements(run: Run, path: Path, operands: Operands) -> bool:
     fail, source, items = operands
-    assert isinstance(items, tuple)
     found = run.get(path, source)
     certain = True
     values: list[tuple[Operand, Value]] = []
-    for key, to in _pairs(items):
+    for key, to in _pairs(_listed(items)):
         answer = _looked_up(found, run.get(path, key))
         if answer is None:
             return run.jump(path, fail)
@@ -150,9 +152,8 @@ def _looked_up(found: Value, key: Value) -> Value | None:
 
 def _has_map_fields(run: Run, path: Path, operands: Operands) -> bool:
     fail, source, keys = operands
-    assert isinstance(keys, tuple)
     found = run.get(path, source)
-    answers = [_looked_up(found, run.get(path, key)) for key in keys]
+    answers = [_looked_up(found, run.get(path, key)) for key in _listed(keys)]
     if None in answers:
         return run.jump(path, fail)
     if any(answer is UNKNOWN for answer in answers):
@@ -161,30 +162,21 @@ def _has_map_fields(run: Run, path: Path, operands: Operands) -> bool:
 
 
 def _select(run: Run, path: Path, operands: Operands) -> bool:
-    """`select_val` and `select_tuple_arity` differ in what they look at."""
-    source, fail, items = operands
-    assert isinstance(items, tuple)
-    return _selected(run, path, source, run.get(path, source), fail, items)
+    source, *ways = operands
+    return _selected(run, path, source, run.get(path, source), tuple(ways))
 
 
 def _select_arity(run: Run, path: Path, operands: Operands) -> bool:
-    source, fail, items = operands
-    assert isinstance(items, tuple)
+    source, *ways = operands
     found = run.get(path, source)
     if found is not UNKNOWN:
         found = len(found) if isinstance(found, tuple) else -1
-    return _selected(run, path, None, found, fail, items)
+    return _selected(run, path, None, found, tuple(ways))
 
 
-def _selected(
-    run: Run,
-    path: Path,
-    source: Operand,
-    found: Value,
-    fail: Operand,
-    items: Operands,
-) -> bool:
-    for constant, label in _pairs(items):
+def _selected(run: Run, path: Path, source: Operand, found: Value, ways: Operands) -> bool:
+    fail, items = ways
+    for constant, label in _pairs(_listed(items)):
         value = run.get(path, constant)
         answer = same(found, value)
         if answer:
@@ -198,9 +190,10 @@ def _selected(
 
 def _bif(run: Run, path: Path, operands: Operands) -> bool:
     """Functions built into the VM: place to fail, (live registers,) function, arguments, target."""
-    where = next(at for at, operand in enumerate(operands) if isinstance(operand, External))
+    where = next((at for at, item in enumerate(operands) if isinstance(item, External)), 0)
     function, *arguments, to = operands[where:]
-    assert isinstance(function, External)
+    if not isinstance(function, External):
+        raise Malformed
     if where:
         run.branch(path, operands[0])
     run.put(path, to, builtin(function, [run.get(path, item) for item in arguments]))
@@ -233,7 +226,8 @@ def _call_ext_last(run: Run, path: Path, operands: Operands) -> bool:
 
 def _called_elsewhere(run: Run, path: Path, operands: Operands) -> tuple[Value, ...]:
     arity, external, *_ = operands
-    assert isinstance(external, External)
+    if not isinstance(external, External):
+        raise Malformed
     return run.whole.call(external, run.arguments(path, arity))
 
 
@@ -309,9 +303,8 @@ def _allocate(_run: Run, path: Path, _operands: Operands) -> bool:
 
 
 def _trim(_run: Run, path: Path, operands: Operands) -> bool:
-    count, _remaining = operands
-    assert isinstance(count, int)
-    path.y = {number - count: held for number, held in path.y.items() if number >= count}
+    count = number(operands[0])
+    path.y = {at - count: held for at, held in path.y.items() if at >= count}
     return True
 
 
@@ -328,7 +321,22 @@ def _end(_run: Run, _path: Path, _operands: Operands) -> bool:
     return False
 
 
-def _pairs(items: Sequence[Operand]) -> Iterable[tuple[Operand, Operand]]:
+def _listed(operand: Operand) -> Operands:
+    if not isinstance(operand, tuple):
+        raise Malformed
+    return operand
+
+
+def number(operand: Operand) -> int:
+    """An operand that is a number."""
+    if not isinstance(operand, int):
+        raise Malformed
+    return operand
+
+
+def _pairs(items: Operands) -> Iterable[tuple[Operand, Operand]]:
+    if len(items) % 2:
+        raise Malformed
     return zip(items[::2], items[1::2], strict=True)
 
 

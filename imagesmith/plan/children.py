@@ -83,7 +83,8 @@ class Difference:
     `start/2` starts with a list (`of_application`).
 
     `supervisor` is its registered name, None where it has none that is known. `changed` are the
-    children as OLD and as NEW has them.
+    children as OLD and as NEW has them. `is_running` tells whether it is known to run, `once_only`
+    what its `init/1` does that cannot be done twice.
     """
 
     application: str
@@ -93,6 +94,8 @@ class Difference:
     added: tuple[Child, ...]
     removed: tuple[Child, ...]
     changed: tuple[tuple[Child, Child], ...]
+    is_running: bool = True
+    once_only: str | None = None
 
 
 def children_of(assembly: Assembly, find: Find = lambda _name: None) -> tuple[Child, ...] | None:
@@ -151,6 +154,10 @@ def obstacle(difference: Difference, child: Child) -> str | None:
     """Why no appup can start and stop this child, up and back; None if one can."""
     if difference.supervisor is None:
         return "its supervisor has no name that is known, by which an appup could reach it"
+    if not difference.is_running:
+        return "whether its supervisor runs is known at run time alone"
+    if difference.once_only is not None:
+        return f"its supervisor's init/1 {difference.once_only}, and cannot be asked again"
     if not is_known(child.id):
         return "its id is known at run time alone"
     if not child.is_certain:

@@ -6,7 +6,8 @@ A module whose code did not change needs no instruction. Of the others:
   special process, is updated: its processes wait while it and what it calls are loaded;
 - a supervisor is updated too, which calls its `init/1` anew and takes its children's
   specifications. That starts and ends no process (OTP Design Principles, Appup Cookbook, "Changing
-  a Supervisor"), so children that go are ended before it, and those that come are started after it;
+  a Supervisor"), so children that go are ended before it, and those that come are started after it.
+  One whose `init/1` cannot be called twice is loaded;
 - any other is loaded.
 
 What is called is loaded before its callers, and on the way down, which is the way up undone, after
@@ -19,13 +20,16 @@ from collections.abc import Iterator, Mapping
 
 from imagesmith.beam.term import Term
 from imagesmith.beam.terms import format_term
+from imagesmith.plan.again import once_only
 from imagesmith.plan.appup import Appup, named
 from imagesmith.plan.change import Change
-from imagesmith.plan.children import Child, Difference, child_differences, obstacle
+from imagesmith.plan.children import Child, Difference, finder, obstacle
 from imagesmith.plan.code import Running, calls, exports_impl
+from imagesmith.plan.moved import moves
 from imagesmith.plan.order import callees_first
-from imagesmith.plan.role import role_of
-from imagesmith.plan.step import Step, add, change, start, stop
+from imagesmith.plan.role import Role, role_of
+from imagesmith.plan.step import Step, add, as_listed, change, start, stop
+from imagesmith.plan.tree import reached_differences
 
 __all__ = ["GENERATED", "generate"]
 
@@ -48,28 +52,51 @@ def generate(before: Running, after: Running, wanted: Change) -> Appup:
 
 
 def _steps(before: Running, after: Running, name: str) -> Iterator[Step]:
-    old, new = before.code(name).modules, after.code(name).modules
+    new = after.code(name).modules
+    # What moves between applications is neither new nor gone: to remove it would be the end of it.
+    moved = {move.module: move.source for move in moves(before, after)}
+    came = {module: before.code(moved[module]).modules[module] for module in new.keys() & moved}
+    old = {**before.code(name).modules, **came}
     added = {module: after.module(name, module) for module in new if module not in old}
-    gone = {module: before.module(name, module) for module in old if module not in new}
+    gone = {
+        module: before.module(name, module)
+        for module in old
+        if module not in new and module not in moved
+    }
     changed = {
         module: after.module(name, module)
         for module, digest in new.items()
         if module in old and old[module] != digest
     }
-    differences = child_differences(before, after, name)
+    differences = reached_differences(before, after, name)
     renewed = [_renewed(item) for item in differences]
+    homes = {module: before.applications[source] for module, source in moved.items()}
+    own, next_own = before.applications[name], after.applications[name]
+
+    def listed(step: Step, module: str) -> Step:
+        return as_listed(step, module, homes.get(module, own), next_own)
+
     for module in _in_order(added):
-        yield add(module)
+        yield listed(add(module), module)
     for item, pairs in zip(differences, renewed, strict=True):
         yield from stop(item, (*item.removed, *(was for was, _ in pairs)))
     leaning = _leaning(changed)
+    finds = finder(before), finder(after)
     for group in callees_first(leaning):
         for module in group:
-            yield change(module, role_of(changed[module]), sorted(leaning[module]))
+            callees = [
+                callee
+                for callee in sorted(leaning[module])
+                if callee in next_own.modules and callee in homes.get(callee, own).modules
+            ]
+            role = role_of(changed[module])
+            if role is Role.SUPERVISOR and any(once_only(module, find) for find in finds):
+                role = Role.PLAIN
+            yield listed(change(module, role, callees), module)
     for item, pairs in zip(differences, renewed, strict=True):
         yield from start(item, (*item.added, *(child for _, child in pairs)))
     for module in reversed(_in_order(gone)):
-        yield add(module).undone
+        yield listed(add(module).undone, module)
 
 
 def _in_order(files: Mapping[str, bytes]) -> list[str]:

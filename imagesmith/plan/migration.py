@@ -157,6 +157,8 @@ class _Elixir(_Language):
     def value(self, shape: Shape, source: Shape) -> str:
         if shape.kind is Kind.STRUCT and shape.keys:
             return f"%{self.name(shape)}{{{_bare(sorted(shape.keys)[0])}: state}}"
+        if source.kind is Kind.STRUCT and source.keys and shape.kind is not Kind.TUPLE:
+            return f"state.{sorted(source.keys)[0]}"
         return _Language.value(self, shape, source)
 
     def name(self, shape: Shape) -> str:

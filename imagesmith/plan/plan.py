@@ -14,8 +14,9 @@ from imagesmith.plan.code import Running
 from imagesmith.plan.config import config_keys, config_providers
 from imagesmith.plan.environment import KeyChange
 from imagesmith.plan.flags import vm_flags
-from imagesmith.plan.generate import generate
+from imagesmith.plan.generate import GENERATED, generate
 from imagesmith.plan.modules import ModuleChange, module_changes, protocol_changes
+from imagesmith.plan.moved import moved_modules, moves
 from imagesmith.plan.nodes import crosses_nodes
 from imagesmith.plan.phoenix import phoenix_endpoints, phoenix_live_views
 from imagesmith.plan.reads import config_at_start
@@ -35,6 +36,7 @@ __all__ = ["Plan", "make_plan"]
 Rule = Callable[[Running, Running], Iterator[Reason]]
 RULES: tuple[Rule, ...] = (
     application_set,
+    moved_modules,
     shapes,
     children_reasons,
     start_reasons,
@@ -46,6 +48,12 @@ RULES: tuple[Rule, ...] = (
     crosses_nodes,
 )
 """What is looked for where another container is not needed anyway."""
+
+OF_ANOTHER = frozenset({"release", "tool"})
+"""Between releases that are not of one line, applications say nothing."""
+
+OF_COMPILERS = frozenset({"erts", "foundation"})
+"""Another compiler makes other code of the same source and version."""
 
 UNKNOWN = "Take it out of the appup, or write its name right."
 LEFT_OUT = "Name each changed module: load_module or update, add_module, delete_module."
@@ -97,9 +105,7 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
     Raises ReleaseError for a release that is broken, UsageError for an appup that cannot be read.
     """
     old, new = before.release, after.release
-    reasons = list(compare_releases(before, after))
-    if not reasons:
-        reasons += compare_applications(before, after)
+    reasons = _standing(before, after)
     changes = tuple(_changes(before, after))
     found: dict[str, Appup] = {}
     # Another container needs no appups: what they lack would only hide why.
@@ -127,6 +133,16 @@ def make_plan(before: Running, after: Running, appups: Path | None) -> Plan:
         config_keys(before, after),
         _is_same(before, after),
     )
+
+
+def _standing(before: Running, after: Running) -> list[Reason]:
+    """What stands against a hot upgrade before any module is looked into."""
+    reasons = list(compare_releases(before, after))
+    if OF_ANOTHER.isdisjoint(item.kind for item in reasons):
+        reasons += compare_applications(before, after)
+    if OF_COMPILERS.isdisjoint(item.kind for item in reasons):
+        return reasons
+    return [item for item in reasons if item.kind != "unversioned"]
 
 
 def _way(
@@ -188,7 +204,10 @@ def _changes(before: Running, after: Running) -> Iterator[Change]:
 
 def _left_out(before: Running, after: Running, change: Change, appup: Appup) -> Iterator[Reason]:
     """Changed modules that the appup does not name would stay as they are, without a word."""
+    if appup.place == GENERATED:
+        return
     changed = set(differing(before.code(change.name).modules, after.code(change.name).modules))
+    changed -= {move.module for move in moves(before, after) if move.source == change.name}
     known = before.code(change.name).modules.keys() | after.code(change.name).modules.keys()
     for down in (False, True):
         told = appup.modules(change.name, down=down)

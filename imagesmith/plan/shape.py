@@ -14,6 +14,7 @@ __all__ = ["Kind", "Shape", "shape_of", "structs_in"]
 
 STRUCT = Atom("__struct__")
 MAX_SHOWN = 8
+ANY_NUMBER = 271_828  # that no code looks for
 
 
 class Kind(StrEnum):
@@ -64,6 +65,8 @@ class Shape:
             case Kind.TUPLE:
                 tag: Value = UNKNOWN if self.name is None else Atom(self.name)
                 return (tag, *[UNKNOWN] * (self.size - 1)) if self.size else ()
+            case Kind.NUMBER:
+                return ANY_NUMBER
         return UNKNOWN
 
     def __str__(self) -> str:

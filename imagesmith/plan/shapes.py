@@ -14,15 +14,14 @@ __all__ = ["shapes"]
 
 def shapes(before: Running, after: Running) -> Iterator[Reason]:
     """The states first. Of a struct or record that one of them is or holds, whoever sees to it,
-    nothing more is to be said."""
+    nothing more is to be said, unless other modules have to do with that struct."""
     yield from state_shapes(before, after)
-    held = {
-        (shape.name or "").removeprefix("Elixir.")
-        for change in state_changes(before, after)
-        for shape in (change.old, change.new)
-        if shape
-    }
-    for rule in (struct_shapes, record_shapes):
-        for reason in rule(before, after):
-            if reason.subject not in held:
-                yield reason
+    held: dict[str, set[str]] = {}
+    for change in state_changes(before, after):
+        for shape in (change.old, change.new):
+            if shape and shape.name:
+                held.setdefault(shape.name.removeprefix("Elixir."), set()).add(change.module)
+    yield from struct_shapes(before, after, held)
+    for reason in record_shapes(before, after):
+        if reason.subject not in held:
+            yield reason

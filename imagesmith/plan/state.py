@@ -9,74 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
-from imagesmith.beam.assembly import Assembly, disassemble
-from imagesmith.beam.evaluate import calls_made, returned
+from imagesmith.beam.assembly import Assembly
+from imagesmith.beam.evaluate import returned
 from imagesmith.beam.term import Atom
 from imagesmith.beam.value import UNKNOWN, Value
-from imagesmith.errors import ModuleError
-from imagesmith.plan.code import Running, exported
+from imagesmith.plan.children import finder
+from imagesmith.plan.code import Running, calls, exported
 from imagesmith.plan.migration import migration
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.role import Role, role_of
 from imagesmith.plan.shape import Kind, Shape, shape_of, structs_in
-from imagesmith.plan.structs import changed_modules, struct_keys
+from imagesmith.plan.specs import Find
+from imagesmith.plan.standing import FIXED
+from imagesmith.plan.states import STATEM, States, has_process
+from imagesmith.plan.structs import changed_modules, struct_changes, struct_keys
 from imagesmith.plan.words import listed
 
-__all__ = ["StateChange", "States", "state_changes", "state_shapes"]
+__all__ = ["StateChange", "state_changes", "state_shapes"]
 
-SERVERS = frozenset({"handle_call/3", "handle_cast/2", "handle_info/2", "handle_event/2"})
-STATEM = ("callback_mode", 0)
-MAX_ARGUMENTS = 4
 DOWN = (Atom("down"), UNKNOWN)
-
-
-class States:
-    """The states of a module's processes, as far as its code tells."""
-
-    def __init__(self, assembly: Assembly) -> None:
-        self.assembly = assembly
-        self.is_statem = STATEM in assembly.exports
-
-    @cached_property
-    def made(self) -> tuple[Value, ...]:
-        """Those that `init/1` makes."""
-        return tuple(
-            held
-            for argument in _arguments(self.assembly)
-            for answer in returned(self.assembly, "init", 1, [argument])
-            for held in _made(answer, self.is_statem)
-        )
-
-    @cached_property
-    def left(self) -> tuple[Value, ...]:
-        """Those that other callbacks leave behind."""
-        return tuple(
-            held
-            for name, arity in sorted(self.assembly.exports)
-            if self._is_callback(name, arity)
-            for answer in returned(self.assembly, name, arity)
-            for held in _left(answer, self.is_statem)
-        )
-
-    def _is_callback(self, name: str, arity: int) -> bool:
-        if self.is_statem:
-            return name != "code_change" and arity in (3, 4)
-        return f"{name}/{arity}" in CALLBACKS
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether `init/1` makes none but those of which the shape is known."""
-        return bool(self.made) and all(shape_of(value) is not None for value in self.made)
-
-    def first(self) -> list[Shape]:
-        """The shapes that processes begin with."""
-        return _shapes(self.made)
-
-    def shapes(self) -> list[Shape]:
-        """All shapes that are known."""
-        return _shapes((*self.made, *self.left))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +47,8 @@ class StateChange:
     """Of the module's `code_change`."""
     example: str
     held: bool = False
+    is_changed: bool = True
+    """Whether its code differs: if not, nobody asks its `code_change`."""
     has_code_change: bool = False
     is_taken: bool = False
     is_given_back: bool = False
@@ -133,7 +87,10 @@ class StateChange:
 def state_shapes(before: Running, after: Running) -> Iterator[Reason]:
     """Each state that changes its shape, where NEW has no `code_change` that sees to it."""
     for change in state_changes(before, after):
-        if not change.has_code_change:
+        if not change.is_changed:
+            says = f"{change}, and {change.name} stays as it is: its processes keep the old one"
+            way_out = f"Change it, too: code_change/{change.arity}, as in the example."
+        elif not change.has_code_change:
             says = f"{change}, and {change.name} has no code_change of its own"
             way_out = f"Write code_change/{change.arity} in {change.name}, as in the example."
         elif not change.is_taken:
@@ -152,24 +109,23 @@ def state_shapes(before: Running, after: Running) -> Iterator[Reason]:
 
 def state_changes(before: Running, after: Running) -> Iterator[StateChange]:
     """The states that change their shape, whoever sees to it. Raises ReleaseError as `code`."""
-    for application, module, old, new in changed_modules(before, after):
-        if new is None or not (_has_process(old) and _has_process(new)):
+    find, find_new = _finder(before), _finder(after)
+    structs = frozenset(change.module for change in struct_changes(before, after))
+    for application, module, new in _servers(before, after, structs):
+        was, now = find(module), find_new(module)
+        if was is None or now is None:
             continue
-        try:
-            was, now = disassemble(old), disassemble(new)
-        except ModuleError:
-            continue
-        found, others = States(was), States(now)
-        has_own = role_of(new) is Role.STATEFUL
+        found, others = States(was, find), States(now, find_new)
+        is_changed = (
+            before.code(application).modules[module] != after.code(application).modules[module]
+        )
+        has_own = is_changed and role_of(new) is Role.STATEFUL
         arity = 4 if STATEM in now.exports else 3
-        for shape, other in _difference(before, after, found, others):
+        for shape, other in _difference(before, after, found, others, structs):
             yield StateChange(
-                application,
-                module,
-                shape,
-                other,
-                arity,
+                *(application, module, shape, other, arity),
                 migration(now, shape, other, others.made),
+                is_changed=is_changed,
                 has_code_change=has_own,
                 is_taken=has_own and _leads(now, UNKNOWN, shape, others.shapes()),
                 is_given_back=has_own and _leads(now, DOWN, other, [shape] if shape else []),
@@ -179,91 +135,67 @@ def state_changes(before: Running, after: Running) -> Iterator[StateChange]:
             for key, shape, other in _held(found, others):
                 example = migration(now, shape, other, others.made, key or "held")
                 yield StateChange(
-                    *(application, module, shape, other, arity, example),
-                    *(True, has_own, has_own, has_own),
+                    *(application, module, shape, other, arity, example, True),
+                    *(is_changed, has_own, has_own, has_own),
                 )
 
 
-CALLBACKS = SERVERS | {"handle_continue/2"}
+def _finder(running: Running) -> Find:
+    """How to find a release's modules, but for those that make no states of ours: each call into
+    Elixir's would be followed."""
+    find = finder(running)
+    fixed = {
+        module
+        for name in FIXED & running.applications.keys()
+        for module in running.code(name).modules
+    }
+    return lambda module: None if module in fixed else find(module)
 
 
-def _has_process(file: bytes) -> bool:
-    """Whether its processes have a state by OTP's rules: a cheap question, of most modules."""
-    names = exported(file)
-    return "init/1" in names and bool(names & (SERVERS | {"callback_mode/0"}))
-
-
-def _arguments(assembly: Assembly) -> list[Value]:
-    """What `init/1` is called with: what stands after the module's name where it starts itself."""
-    name = Atom(assembly.module)
-    found: dict[str, Value] = {}
-    for function, arity in sorted(assembly.exports):
-        if not function.startswith("start"):
-            continue
-        for call in calls_made(assembly, function, arity):
-            arguments = call.arguments
-            if call.function.startswith("start") and name in arguments[:-1]:
-                argument = arguments[arguments.index(name) + 1]
-                found[repr(argument)] = argument
-    return list(found.values()) if 0 < len(found) <= MAX_ARGUMENTS else [UNKNOWN]
-
-
-def _made(value: Value, is_statem: bool) -> Iterator[Value]:
-    """The state in an answer of `init/1`; none where it starts nothing."""
-    match value:
-        case (Atom() as tag, *rest) if str(tag) in ("ok", *STAGES) and rest:
-            if not is_statem:
-                yield rest[0]
-            elif len(rest) > 1:
-                yield rest[1]
-        case (Atom() as tag, *_) if str(tag) in ("stop", "error"):
-            return
-        case Atom() as tag if str(tag) == "ignore":
-            return
-        case _:
-            yield UNKNOWN
-
-
-STAGES = ("producer", "consumer", "producer_consumer")
-"""What `init/1` of a GenStage says in the place of `ok`."""
-
-
-def _left(value: Value, is_statem: bool) -> Iterator[Value]:
-    """The state in an answer of another callback."""
-    match value:
-        case (Atom() as tag, _, held, *_) if str(tag) == ("next_state" if is_statem else "reply"):
-            yield held
-        case (Atom() as tag, held, *_) if str(tag) == ("keep_state" if is_statem else "noreply"):
-            yield held
-
-
-def _shapes(values: tuple[Value, ...]) -> list[Shape]:
-    found = [shape for value in values if (shape := shape_of(value)) is not None]
-    return list(dict.fromkeys(found))
+def _servers(
+    before: Running, after: Running, structs: frozenset[str]
+) -> Iterator[tuple[str, str, bytes]]:
+    """Application, module, NEW's file: modules with processes that change, or that call a module
+    of `structs`, the structs that change: one may be their state."""
+    for application, module, old, new in changed_modules(before, after):
+        if new is not None and has_process(old) and has_process(new):
+            yield application, module, new
+    if not structs:
+        return
+    for application in sorted(before.applications.keys() & after.applications.keys() - FIXED):
+        known = before.code(application).modules
+        for module, digest in after.code(application).modules.items():
+            if known.get(module) == digest:
+                file = after.module(application, module)
+                if has_process(file) and calls(file) & structs:
+                    yield application, module, file
 
 
 def _difference(
-    before: Running, after: Running, old: States, new: States
+    before: Running, after: Running, old: States, new: States, structs: frozenset[str]
 ) -> Iterator[tuple[Shape | None, Shape]]:
-    """Pairs of a state that OLD makes and one of NEW's, where NEW does not make OLD's."""
+    """Pairs of a state that OLD makes and one of NEW's, where NEW does not make OLD's.
+
+    `structs` are those that change.
+    """
     first = new.first()
-    if not first:
-        return
     for shape in old.first():
         if any(shape.fits(other) for other in first):
             continue
-        if any(shape.fits(other) for other in new.shapes()):
-            continue
         kin = [other for other in first if shape.is_kin(other)]
-        if kin or new.is_whole:
+        if not any(shape.fits(other) for other in new.left_shapes()) and (kin or new.is_whole):
             yield shape, (kin or first)[0]
-            return
-    if old.first() or not new.is_whole:
-        return
-    for shape in first:
-        # OLD's state is not known; but it cannot be a struct that OLD does not have.
-        if shape.kind is Kind.STRUCT and not _has_struct(before, after, shape):
-            yield None, shape
+    if new.is_whole and not old.first():
+        for shape in first:
+            # OLD's state is not known; but it cannot be a struct that OLD does not have.
+            if shape.kind is Kind.STRUCT and not _has_struct(before, after, shape):
+                yield None, shape
+    # A process can begin without a state, and make it when it is asked first.
+    for shape in old.left_shapes() if structs else ():
+        if shape.kind is Kind.STRUCT and shape.name in structs:
+            kin = [other for other in new.shapes() if shape.is_kin(other)]
+            if kin and not any(shape.fits(other) for other in kin):
+                yield shape, kin[0]
 
 
 def _has_struct(before: Running, after: Running, shape: Shape) -> bool:

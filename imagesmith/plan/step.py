@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from imagesmith.beam.release import Application
 from imagesmith.beam.term import Atom, Term
 from imagesmith.plan.children import Child, Difference, obstacle
 from imagesmith.plan.role import Role
 from imagesmith.plan.specs import as_term
 
-__all__ = ["Step", "add", "change", "start", "stop"]
+__all__ = ["Step", "add", "as_listed", "change", "start", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,26 @@ def change(module: str, role: Role, callees: Sequence[str]) -> Step:
     if callees and role is not Role.SUPERVISOR:  # this form of update takes no dependencies
         instruction = (*instruction, [Atom(callee) for callee in callees])
     return Step((instruction,), (instruction,))
+
+
+def as_listed(step: Step, module: str, old: Application, new: Application) -> Step:
+    """The step of a module for applications whose resource files may not list it.
+
+    systools knows no such module, and the boot script of an embedded system does not load it. A
+    node that has loaded it all the same gets it by instructions that systools takes as they are.
+    """
+    return Step(_as_listed(step.up, module, new), _as_listed(step.down, module, old))
+
+
+def _as_listed(
+    instructions: tuple[Term, ...], module: str, application: Application
+) -> tuple[Term, ...]:
+    if module in application.modules or instructions == add(module).down:
+        return instructions
+    soft = Atom("soft_purge")
+    code: Term = (Atom(application.name), application.version, [Atom(module)])
+    load: Term = (Atom(module), soft, soft)
+    return ((Atom("load_object_code"), code), (Atom("load"), load))
 
 
 def start(difference: Difference, children: Sequence[Child]) -> Iterator[Step]:

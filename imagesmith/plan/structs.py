@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from imagesmith.beam import etf
@@ -84,11 +84,23 @@ class RecordChange:
         return f"the record {self.tag} has {self.after} fields, and had {self.before}"
 
 
-def struct_shapes(before: Running, after: Running) -> Iterator[Reason]:
-    """Each struct whose keys change, with the modules that make or match it."""
-    for change in struct_changes(before, after):
-        users = _users(before, change.module)
+def struct_shapes(
+    before: Running, after: Running, held: Mapping[str, Collection[str]] | None = None
+) -> Iterator[Reason]:
+    """Each struct whose keys change, with the modules that make or match it.
+
+    `held` are structs of which more is known, each with the modules in whose states it lies: these
+    are left out, and the struct as well where no other has to do with it.
+    """
+    changes = struct_changes(before, after)
+    using = tuple(_using(before)) if changes else ()
+    for change in changes:
         name = change.module.removeprefix("Elixir.")
+        known = (held or {}).get(name, ())
+        users = [user.module for user in using if user.knows(change.module)]
+        users = [module for module in users if module not in known]
+        if known and not users:
+            continue
         works = f"{modules_listed(users)} made or matched it" if users else "nothing else used it"
         yield Reason(
             Verdict.HOT,
@@ -219,28 +231,35 @@ def _has_struct(module: bytes) -> bool:
     return f"{KEY}/0" in exported(module)
 
 
-def _users(running: Running, name: str) -> list[str]:
-    """The modules that make or match the struct, but for implementations of protocols."""
-    found = []
-    for application in running.applications:
-        for module in running.code(application).modules:
-            file = running.module(application, module) if module != name else b""
-            if file and _names(file, name) and not exports_impl(file):
-                found.append(module)
-    return found
+@dataclass(frozen=True, slots=True)
+class _User:
+    """A module that makes or matches structs: its atoms, if the key that all structs have is one,
+    and the literals that have it."""
 
+    module: str
+    atoms: frozenset[str]
+    literals: tuple[bytes, ...]
 
-def _names(file: bytes, name: str) -> bool:
-    """Whether code or literals have both the struct's name and the key that all structs have."""
-    try:
-        found = chunks(file)
-        known = set(atoms(found))
-        if known >= {KEY, name}:
-            return True
+    def knows(self, name: str) -> bool:
+        """Whether it has this struct's name as well, and is not the one that defines it."""
+        if name in self.atoms:
+            return name != self.module
         # A literal is an atom's name after its length (ERTS: SMALL_ATOM_UTF8_EXT, ATOM_UTF8_EXT).
         mark = bytes([len(name.encode()) & 255]) + name.encode()
-        return b"LitT" in found and any(
-            KEY.encode() in data and mark in data for data in literals(found)
-        )
-    except (ModuleError, KeyError, IndexError, ValueError, struct.error, zlib.error):
-        return False
+        return name != self.module and any(mark in data for data in self.literals)
+
+
+def _using(running: Running) -> Iterator[_User]:
+    """The modules that know of structs at all, but for implementations of protocols."""
+    for application in running.applications:
+        for module in running.code(application).modules:
+            file = running.module(application, module)
+            try:
+                found = chunks(file)
+                known = frozenset(atoms(found))
+                held = literals(found) if b"LitT" in found else ()
+                marked = tuple(data for data in held if KEY.encode() in data)
+            except (ModuleError, KeyError, IndexError, ValueError, struct.error, zlib.error):
+                continue
+            if (KEY in known or marked) and not exports_impl(file):
+                yield _User(module, known if KEY in known else frozenset(), marked)

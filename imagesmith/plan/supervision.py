@@ -13,13 +13,13 @@ from imagesmith.plan.children import (
     application_module,
     below,
     changed_supervisors,
-    child_differences,
     finder,
     obstacle,
 )
 from imagesmith.plan.code import Running
 from imagesmith.plan.reason import Reason, Verdict
 from imagesmith.plan.specs import without_funs
+from imagesmith.plan.tree import reached_differences
 from imagesmith.plan.words import listed
 
 __all__ = ["children_reasons", "start_reasons"]
@@ -49,7 +49,7 @@ def children_reasons(before: Running, after: Running) -> Iterator[Reason]:
     And each supervisor whose children cannot be known, where what its code names has changed.
     """
     for application in _both(before, after):
-        for difference in child_differences(before, after, application):
+        for difference in reached_differences(before, after, application):
             for child in difference.added:
                 yield _reason(difference, "child-added", child)
             for child in difference.removed:

@@ -24,6 +24,7 @@ from imagesmith.upgrade.checks import (
     old_processes,
     touched,
 )
+from imagesmith.upgrade.ends import outlasting
 from imagesmith.upgrade.facts import Facts
 from imagesmith.upgrade.history import RAN
 from imagesmith.upgrade.hooks import run_hooks
@@ -106,7 +107,7 @@ def upgrade(
             resolve(pet, secrets, [facts.before, facts.after])
             trees, installed = read_trees(pet.node), None
         else:
-            trees = read_trees(pet.node)
+            trees = outlasting(read_trees(pet.node), relup.up)
             installed = work.install(bundle)
         work.prove(trees, installed.wrong if installed else [])
         volume.discard()

@@ -177,7 +177,9 @@ rest(Other) -> [$|, term(Other), $]].
 """
 
 
-def test_every_third_installed_module_has_the_instructions_that_otp_finds(toolchain: Toolchain) -> None:
+def test_every_third_installed_module_has_the_instructions_that_otp_finds(
+    toolchain: Toolchain,
+) -> None:
     paths = toolchain.modules[::3]
     assert len(paths) > 300
     theirs = toolchain.ask("disassemble", RENDER, paths)

@@ -143,3 +143,11 @@ def test_the_version_of_types() -> None:
 def test_a_chunk_that_cannot_be_read_is_told_as_changed(name: bytes, data: bytes) -> None:
     difference = changed(name, module({})[:20], data)
     assert (difference.removed, difference.added) == ((), ())
+
+
+def test_a_chunk_that_others_explain_can_be_missing() -> None:
+    """Imports are numbers of atoms."""
+    other = module({b"ImpT": struct.pack(">I", 0)}, without=[b"AtU8"])
+    found = compare_modules(module(), other)
+    assert found is not None
+    assert [(item.name, item.removed) for item in found] == [("AtU8", ()), ("ImpT", ())]

@@ -40,15 +40,6 @@ def _with_assets(release: Path) -> None:
         (assets / str(number)).write_bytes(data)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A soak takes minutes of the whole machine: only `-m soak` runs it."""
-    if "soak" in config.option.markexpr:
-        return
-    soaking = [item for item in items if item.get_closest_marker("soak")]
-    items[:] = [item for item in items if item not in soaking]
-    config.hook.pytest_deselected(items=soaking)
-
-
 @pytest.fixture(scope="session")
 def variants(shop: Shop, session_folder: Path) -> tuple[Variant, ...]:
     """Releases of one umbrella, and of one release with a change; each with its right digest."""

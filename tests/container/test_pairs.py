@@ -35,7 +35,7 @@ STOPS = {
     "child-removed",
     "environment",
     "application-added",
-    "application-removed",
+    "held-migrated",
 }
 """An upgrade takes seconds, so some lead over several changes at once; a soak takes each alone."""
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.container.conftest import imagesmith
 from tests.docker import HARDENED, Container, container, docker, wait_until
-from tests.echo import build_echo
+from tests.echo import build_echo, build_next_echo
 from tests.pet.shopnode import VOLUME, volume
 
 pytestmark = pytest.mark.container
@@ -32,20 +34,37 @@ RELEASES = (
 
 
 @pytest.fixture(scope="module")
-def echo(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("echo")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("echo")
+
+
+@pytest.fixture(scope="module")
+def echo(folder: Path) -> str:
     release = build_echo("--work", str(folder / "work"))
+    return built("echo.yml", release, folder, "--load")
+
+
+@pytest.fixture(scope="module")
+def bundle(echo: str, folder: Path) -> Path:
+    """From 0.1.0 to 0.2.0, by generated appups."""
+    release = build_next_echo(folder / "next")
+    old = folder / "work/_build/default/rel/echo"
+    built("next.yml", release, folder, "--upgrade-from", str(old), "--bundle", "up.tar")
+    return folder / "up.tar"
+
+
+def built(recipe: str, release: Path, folder: Path, *options: str) -> str:
     name = f"echo-pet-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
-    (folder / "echo.yml").write_text(RECIPE.format(name=name, path=release))
-    done = imagesmith("build", "echo.yml", "--mode", "pet", "--load", cwd=folder)
+    (folder / recipe).write_text(RECIPE.format(name=name, path=release))
+    if "--load" not in options:
+        options = ("--output", "type=oci,dest=next.tar", *options)
+    done = imagesmith("build", recipe, "--mode", "pet", *options, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def get(running: Container) -> Any:
-    url = f"http://127.0.0.1:{running.port(4000)}/"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.loads(answer.read())
+    return ask(running, "/")
 
 
 def answers(running: Container) -> bool:
@@ -53,6 +72,12 @@ def answers(running: Container) -> bool:
         return bool(get(running)["app"] == "echo")
     except (OSError, ValueError, AssertionError, IndexError):
         return False
+
+
+def ask(running: Container, path: str) -> Any:
+    url = f"http://127.0.0.1:{running.port(4000)}{path}"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.loads(answer.read())
 
 
 @contextmanager
@@ -105,3 +130,36 @@ def test_without_a_volume_it_runs_from_the_image(echo: str) -> None:
     with serving(echo) as running:
         assert running.output("bin/echo", "eval", "code:root_dir().") == '"/app"'
         assert "no volume is mounted at /upgrades" in running.logs()
+
+
+def test_generated_appups_lead_up_and_back(echo: str, bundle: Path, folder: Path) -> None:
+    """The counter's state is another in 0.2.0, and its supervisor has a child more."""
+    with volume() as mounted:
+        mount = ("--mount", f"type=volume,source={mounted},target={VOLUME}")
+        with serving(echo, *mount, "--restart", "unless-stopped") as running:
+            sup = running.output("bin/echo", "eval", "whereis(echo_sup).")
+            for number in range(3):
+                ask(running, f"/again/{number}")
+            for _ in range(2):
+                on_it = ("--container", running.id)
+                done = imagesmith("upgrade", bundle, "--watch", "0", *on_it, cwd=folder)
+                assert done.returncode == 0, done.stderr
+                said = get(running)
+                assert (said["version"], said["lines"]) == ("0.2.0", "3")
+                assert ask(running, "/priv")["greeting"].endswith("(new)")
+                assert children(running) == ["counter", "listener", "tally"]
+                state = running.output("bin/echo", "eval", "sys:get_state(echo_counter).")
+                assert state.replace(" ", "") == "{counter,3}"
+                done = imagesmith("rollback", *on_it, cwd=folder)
+                assert done.returncode == 0, done.stderr
+                said = get(running)
+                assert (said["version"], said["lines"]) == ("0.1.0", "3")
+                assert children(running) == ["counter", "listener"]
+                assert running.output("bin/echo", "eval", "whereis(echo_tally).") == "undefined"
+            assert running.output("bin/echo", "eval", "whereis(echo_sup).") == sup
+
+
+def children(running: Container) -> list[str]:
+    names = "lists:sort([Id || {Id, _, _, _} <- supervisor:which_children(echo_sup)])."
+    found: list[str] = re.findall(r"\w+", running.output("bin/echo", "eval", names))
+    return found

@@ -21,7 +21,7 @@ from tests.pairs.expected import HOT, REFUSED
 from tests.pairs.pair import Pair
 from tests.shop import REPO
 
-__all__ = ["KIOSK", "Kiosk", "build_kiosk"]
+__all__ = ["APPLICATIONS", "KIOSK", "Kiosk", "build_kiosk"]
 
 KIOSK = REPO / "fixtures/pairs"
 NAME = "kiosk"
@@ -145,7 +145,8 @@ def _make(variant: Variant, source: Path, work: Path, place: Path) -> None:
     made = work.with_name(f"{work.name}.release")
     _run(["mix", "release", NAME, "--quiet", "--path", str(made)], work, environment)
     place.parent.mkdir(parents=True, exist_ok=True)
-    made.rename(place)
+    if not place.exists():  # the first release is compiled for the others' sake, too
+        made.rename(place)
 
 
 def _edit(name: str, source: Path, to: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from imagesmith.plan.reason import Verdict
 from tests.pairs.pair import Ask, Pair
 
-__all__ = ["HOT", "REFUSED"]
+__all__ = ["ADVISED", "HOT", "REFUSED"]
 
 STATE = "Map.keys(:sys.get_state(Till.Basket))"
 DRAWERS = "Supervisor.which_children(Till.Drawers) |> Enum.map(&elem(&1, 0)) |> Enum.sort()"
@@ -50,7 +50,7 @@ HOT = (
         bumps=("stock",),
         asks=(
             Ask(
-                "Till.describe(Till.voucher())",
+                "Till.describe(%{__struct__: Stock.Voucher, cents: 5})",
                 '"a thing"',
                 '"voucher of 5"',
             ),
@@ -58,6 +58,7 @@ HOT = (
     ),
     Pair(
         "struct-migrated",
+        kinds=frozenset({"crosses-nodes"}),
         bumps=("till",),
         asks=(
             Ask(STATE, "[:__struct__, :items]", "[:__struct__, :customer, :items]"),
@@ -67,7 +68,7 @@ HOT = (
     Pair(
         "record-migrated",
         bumps=("till",),
-        asks=(Ask(":sys.get_state(Till.Journal)", "{:journal, 1}", "{:journal, 1, 1}"),),
+        asks=(Ask(":sys.get_state(Till.Journal)", "{:journal, 1}", "{:journal, 1, nil}"),),
     ),
     Pair(
         "map-migrated",
@@ -179,8 +180,49 @@ HOT = (
         kinds=frozenset({"application-removed"}),
         asks=(Ask(APPLICATIONS, "true", "false"),),
     ),
+    Pair(
+        "application-child-removed",
+        kinds=frozenset({"child-removed"}),
+        bumps=("till",),
+        asks=(Ask("is_pid(Process.whereis(Till.Bell))", "true", "false"),),
+    ),
+    Pair(
+        "runtime-config",
+        kinds=frozenset({"config-provider"}),
+        says=("QUEUE",),
+        asks=(Ask("Till.queue()", "9", "10"),),
+    ),
+    Pair(
+        "vm-args",
+        kinds=frozenset({"vm-args"}),
+        says=("+P",),
+        asks=(Ask(":erlang.system_info(:process_limit)", "262144", "262144"),),
+    ),
+    Pair(
+        "held-migrated",
+        # Till.Basket has some of them as well, and nothing is known of its state.
+        kinds=frozenset({"struct-shape", "crosses-nodes"}),
+        says=("Till.Basket made or matched it",),
+        bumps=("stock", "till"),
+        asks=(
+            Ask(
+                "Map.keys(:sys.get_state(Till.Shelf).first)",
+                "[:__struct__, :name, :price]",
+                "[:__struct__, :name, :price, :tags]",
+            ),
+        ),
+    ),
 )
 """Each leads on from the one before it."""
+
+ADVISED = {
+    "struct-in-state": "struct-migrated",
+    "record-in-state": "record-migrated",
+    "map-to-struct": "map-migrated",
+    "statem-data": "statem-migrated",
+    "struct-held": "held-migrated",
+}
+"""Of what is refused for a state: the hot pair that has done what its plan's example says."""
 
 REPLACE, RESTART = Verdict.REPLACE, Verdict.RESTART
 
@@ -208,14 +250,14 @@ REFUSED = (
     Pair(
         "struct-held",
         RESTART,
-        frozenset({"struct-shape"}),
+        frozenset({"struct-shape", "crosses-nodes"}),
         ("stock", "till"),
         says=("Stock.Item", "Till.Shelf"),
     ),
     Pair(
         "struct-in-state",
         RESTART,
-        frozenset({"state-shape"}),
+        frozenset({"state-shape", "crosses-nodes"}),
         ("till",),
         says=("Till.Basket", "customer"),
     ),
@@ -254,6 +296,36 @@ REFUSED = (
         says=("it leaves out Stock.Coupon",),
         patch="two-modules",
         appups="leaves-out",
+    ),
+    Pair(
+        "appup-restarts",
+        REPLACE,
+        frozenset({"appup"}),
+        ("stock",),
+        says=("it restarts the runtime system",),
+        patch="plain",
+        appups="restarts",
+    ),
+    Pair(
+        "module-moved",
+        RESTART,
+        frozenset({"module-moved", "application-added"}),
+        ("stock",),
+        says=("Stock.Coupon",),
+    ),
+    Pair(
+        "children-computed",
+        RESTART,
+        frozenset({"child-changed"}),
+        ("till",),
+        says=("Till.Drawers",),
+    ),
+    Pair(
+        "start-added",
+        RESTART,
+        frozenset({"start-changed"}),
+        ("stock",),
+        says=("stock",),
     ),
 )
 """Each starts from the first release."""

@@ -117,6 +117,7 @@ def supervisor(children: str, name: str = ", name: __MODULE__") -> str:
     return SUPERVISOR.replace("CHILDREN", children).replace("NAME", name)
 
 
+PERHAPS = "[Worker | if(Application.get_env(:own, :x), do: [Sup], else: [])]"
 VERSIONS = {
     "two": application("[Worker, {Other, 1}]"),
     "three": application("[Worker, {Other, 1}, {Sup, :go}]"),
@@ -135,8 +136,12 @@ VERSIONS = {
     "effect": application("[Worker, {Other, 1}]", before=":persistent_term.put(:a, 1)"),
     "effect2": application("[Worker, {Other, 1}]", before=":persistent_term.put(:a, 2)"),
     "all": application("[Worker, {Other, 1}]", NAMED.replace("one_for_one", "one_for_all")),
-    "sup1": supervisor("[Worker]"),
-    "sup2": supervisor("[Worker, {Other, System.get_env()}]"),
+    "sup1": supervisor("[Worker]") + application("[Sup]"),
+    "sup2": supervisor("[Worker, {Other, System.get_env()}]") + application("[Sup]"),
+    "stray1": supervisor("[Worker]"),
+    "stray2": supervisor("[Worker, Other]"),
+    "perhaps1": supervisor("[Worker]") + application(PERHAPS),
+    "perhaps2": supervisor("[Worker, Other]") + application(PERHAPS),
     "lone1": supervisor("[Worker]", ""),
     "lone2": supervisor("[Worker, Other]", ""),
 }
@@ -292,6 +297,8 @@ def test_what_an_appup_can_do_is_a_remark(
         ("runtime", "runtime2", "child-changed", "what it is given is known at run time alone"),
         ("two", "perhaps", "child-added", "whether it runs is decided at run time"),
         ("lone1", "lone2", "child-added", "its supervisor has no name that is known"),
+        ("stray1", "stray2", "child-added", "whether its supervisor runs is known at run time"),
+        ("perhaps1", "perhaps2", "child-added", "whether its supervisor runs is known at run time"),
         ("loop", "loop2", "child-changed", "Own.Application.start/2 changed, and which children"),
         ("two", "loop", "child-changed", "which children it names is known at run time alone"),
     ],

@@ -17,6 +17,8 @@ from imagesmith.plan.appup import Appup
 from imagesmith.plan.change import Change
 from imagesmith.plan.code import Running
 from imagesmith.plan.generate import generate
+from imagesmith.plan.moved import moved_modules
+from imagesmith.plan.reason import Verdict
 from tests.beam.beams import module
 from tests.trees import App, make_release
 
@@ -57,17 +59,22 @@ class Lab:
         self.folder = folder
 
     def generate(self, old: dict[str, bytes], new: dict[str, bytes]) -> Appup:
-        running = [self._running(version, files) for version, files in (("1", old), ("2", new))]
+        running = [self.running(version, own=files) for version, files in (("1", old), ("2", new))]
         return generate(running[0], running[1], Change("own", "1", "2"))
 
     def up(self, old: dict[str, bytes], new: dict[str, bytes]) -> str:
         return written(self.generate(old, new).up)
 
-    def _running(self, version: str, files: dict[str, bytes]) -> Running:
-        app = App("own", version, tuple(files))
-        place = make_release(self.folder / version, version=version, applications=[app])
-        for name, data in files.items():
-            (place / app.folder / f"ebin/{name}.beam").write_bytes(data)
+    def running(self, version: str, **files: dict[str, bytes]) -> Running:
+        """A release of applications, each with its modules; its `.app` lists no hidden ones."""
+        apps = [
+            App(name, version, tuple(item for item in held if not item.startswith("hidden")))
+            for name, held in files.items()
+        ]
+        place = make_release(self.folder / version, version=version, applications=apps)
+        for app in apps:
+            for name, data in files[app.name].items():
+                (place / app.folder / f"ebin/{name}.beam").write_bytes(data)
         return Running(read_release(Folder(place)))
 
 
@@ -178,3 +185,40 @@ def test_an_implementation_comes_after_the_struct_that_it_is_for(lab: Lab) -> No
         "[{load_module, 'Elixir.Core.Item'}, "
         "{load_module, 'Elixir.Core.Describe.Core.Item', ['Elixir.Core.Item']}]"
     )
+
+
+def test_a_module_that_moves_is_loaded_where_it_changed_and_removed_nowhere(lab: Lab) -> None:
+    same, old, new = beam("same"), beam("m"), beam("m", code="2")
+    before = lab.running("1", own={"m": old, "same": same}, other={})
+    after = lab.running("2", own={}, other={"m": new, "same": same})
+    made = {name: generate(before, after, Change(name, "1", "2")) for name in ("own", "other")}
+    assert (made["own"].up, made["own"].down) == ([], [])
+    assert written(made["other"].up) == written(made["other"].down) == "[{load_module, m}]"
+    assert list(moved_modules(before, after)) == []
+
+
+def test_a_module_that_moves_with_an_application_that_comes_or_goes_is_told(lab: Lab) -> None:
+    before = lab.running("1", own={"m": beam("m")})
+    after = lab.running("2", own={}, other={"m": beam("m")})
+    (reason,) = moved_modules(before, after)
+    assert reason.says == "m moves from own to other, which is new"
+    (reason,) = moved_modules(after, before)
+    assert reason.says == "m moves from other, which goes, to own"
+    assert reason.verdict is Verdict.RESTART
+
+
+def test_a_module_that_its_application_does_not_list_is_loaded_past_systools(lab: Lab) -> None:
+    old = {"hidden": beam("hidden"), "m": beam("m", ["hidden"]), "hidden_too": beam("hidden_too")}
+    new = {"hidden": beam("hidden", code="2"), "m": beam("m", ["hidden"], code="2")}
+    made = lab.generate(old, new)
+    load = "{load, {hidden, soft_purge, soft_purge}}"
+    assert written(made.up) == (
+        f'[{{load_object_code, {{own, "2", [hidden]}}}}, {load}, {{load_module, m}}, '
+        "{delete_module, hidden_too}]"
+    )
+    assert written(made.down) == (
+        '[{load_object_code, {own, "1", [hidden_too]}}, '
+        "{load, {hidden_too, soft_purge, soft_purge}}, {load_module, m}, "
+        f'{{load_object_code, {{own, "1", [hidden]}}}}, {load}]'
+    )
+    assert made.modules("own") == frozenset(("hidden", "hidden_too", "m"))

@@ -107,6 +107,51 @@ LISTS = {
     "patient": "[Worker, Supervisor.child_spec({Other, size: :small}, shutdown: 9)]",
 }
 
+TREE = """\
+-module(own_app).
+-behaviour(application).
+-export([start/2]).
+start(_, _) -> top:start_link().
+-module(top).
+-behaviour(supervisor).
+-export([start_link/0, init/1]).
+start_link() -> supervisor:start_link({local, top}, ?MODULE, []).
+init([]) ->
+    {ok, {#{}, [#{id => MIDDLE, start => {middle, start_link, []}, type => supervisor}]}}.
+-module(middle).
+-behaviour(supervisor).
+-export([start_link/0, init/1]).
+start_link() -> supervisor:start_link({local, middle}, ?MODULE, []).
+init([]) -> {ok, {#{}, [CHILDREN]}}.
+"""
+ONCE = """
+defmodule Tables do
+  def make(name), do: :ets.new(name, [:named_table, :public])
+end
+defmodule Sup do
+  use Supervisor
+  def start_link(a), do: Supervisor.start_link(__MODULE__, a, name: __MODULE__)
+  def init(_) do
+    MAKE
+    Supervisor.init([Worker], strategy: :one_for_one)
+  end
+  def version, do: VERSION
+end
+"""
+MAKES = {
+    "named": ":ets.new(:own, [:named_table])",
+    "below": "Tables.make(:own)",
+    "register": "Process.register(self(), :own)",
+    "nameless": ":ets.new(:own, [:public])",
+}
+CHILD = "#{id => NAME, start => {gen_event, start_link, []}}"
+TREES = {
+    f"{middle}_{child}": TREE.replace("MIDDLE", middle).replace(
+        "CHILDREN", CHILD.replace("NAME", child)
+    )
+    for middle, child in (("first", "a"), ("second", "a"), ("second", "b"))
+}
+
 Modules = Mapping[str, Mapping[str, bytes]]
 
 
@@ -114,7 +159,18 @@ Modules = Mapping[str, Mapping[str, bytes]]
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Modules:
     sources = {
         **{f"app_{name}": APPLICATION.replace("CHILDREN", text) for name, text in LISTS.items()},
-        **{f"sup_{name}": SUPERVISOR.replace("CHILDREN", text) for name, text in LISTS.items()},
+        **{
+            f"sup_{name}": SUPERVISOR.replace("CHILDREN", text)
+            + APPLICATION.replace("CHILDREN", "[Sup]")
+            for name, text in LISTS.items()
+        },
+        **{f"erl_{name}": text for name, text in TREES.items()},
+        **{
+            f"once_{name}{version}": ONCE.replace("MAKE", make).replace("VERSION", version)
+            + APPLICATION.replace("CHILDREN", "[Sup]")
+            for name, make in MAKES.items()
+            for version in "12"
+        },
     }
     folder = tmp_path_factory.mktemp("generate")
     return compiled(folder, workers=WORKERS, roles=ROLES, erlang=ERLANG, **sources)
@@ -130,7 +186,7 @@ def test_a_code_change_that_gives_back_what_it_got_is_not_worth_a_call(modules: 
 
 
 def generated(modules: Modules, kind: str, old: str, new: str, folder: Path) -> Appup:
-    mod = "{'Elixir.Own.Application', []}" if kind == "app" else "undefined"
+    mod = "{own_app, []}" if kind == "erl" else "{'Elixir.Own.Application', []}"
     sides = [
         Side({**modules["workers"], **modules[f"{kind}_{name}"]}, mod=mod) for name in (old, new)
     ]
@@ -187,3 +243,35 @@ def test_children_end_before_their_supervisor_changes_and_start_after_it(
     made = generated(modules, kind, old, new, tmp_path)
     assert written(made.up) == up
     assert written(made.down) == down
+
+
+def test_what_lies_below_a_child_that_ends_is_left_alone(modules: Modules, tmp_path: Path) -> None:
+    """It is gone with it, and a call of a supervisor that is gone would end the upgrade."""
+
+    def moves(old: str, new: str) -> list[str]:
+        made = generated(modules, "erl", old, new, tmp_path / old)
+        return [line for line in written(made.up) if "apply" in line]
+
+    inner = "{apply, {supervisor, restart_child, [middle, b]}}"
+    assert inner in moves("second_a", "second_b")
+    assert moves("first_a", "second_b") == [
+        "{apply, {supervisor, terminate_child, [top, first]}}",
+        "{apply, {supervisor, delete_child, [top, first]}}",
+        "{apply, {supervisor, restart_child, [top, second]}}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "instruction"),
+    [
+        ("named", "{load_module, 'Elixir.Sup'}"),
+        ("below", "{load_module, 'Elixir.Sup'}"),
+        ("register", "{load_module, 'Elixir.Sup'}"),
+        ("nameless", "{update, 'Elixir.Sup', supervisor}"),
+    ],
+)
+def test_a_supervisor_that_cannot_be_asked_again_is_loaded(
+    name: str, instruction: str, modules: Modules, tmp_path: Path
+) -> None:
+    made = generated(modules, "once", f"{name}1", f"{name}2", tmp_path)
+    assert written(made.up) == written(made.down) == [instruction]

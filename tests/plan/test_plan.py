@@ -239,3 +239,21 @@ def test_another_release_is_refused(lab: Lab) -> None:
     lab.old(own("1.0.0"))
     make_release(lab.folder / "new", name="other", version="2", applications=OTP)
     assert "OLD is the release shop, NEW is other" in lab.refused()
+
+
+def test_a_new_toolchain_is_told_whole_and_what_it_compiled_anew_is_not(lab: Lab) -> None:
+    lab.release("old", own("1.0.0"), version="1")
+    others = [App(app.name, "9.0.0", app.modules, app.requires) for app in OTP]
+    new = make_release(
+        lab.folder / "new", version="2", erts="14.0", applications=[*others, ELIXIR, own("1.0.0")]
+    )
+    lab.change(new, "lib/own-1.0.0/ebin/a.beam")
+    kinds = [item.kind for item in lab.plan(checked=False).told]
+    assert kinds == ["erts", "foundation", "foundation", "foundation"]
+
+
+def test_one_version_for_other_code_is_told_with_the_applications_that_changed(lab: Lab) -> None:
+    lab.release("old", own("1.0.0"), version="1")
+    new = lab.release("new", own("1.0.0"), version="1")
+    lab.change(new, "lib/own-1.0.0/ebin/a.beam")
+    assert [item.kind for item in lab.plan(checked=False).told] == ["version", "unversioned"]
