@@ -62,20 +62,17 @@ class Whole:
 
 
 def kill_many(pets: Pets, kills: int, *, of_each: int) -> None:
-    """Strike each upgrade so often, the earlier moment first, then let it come to its end."""
+    """Strike each upgrade so often, if it begins anew after each, then let it come to its end."""
     whole = measure(pets)
     left = blows(kills)
-    in_time = []
     while left:
         with shop_node(pets.image, "--init") as node:
             for before, after in STEPS:
-                now, left = left[:of_each], left[of_each:]
-                for blow in sorted(now, key=lambda blow: blow.part):
-                    step = Step(node, pets.bundles[after], before, after, whole[after])
-                    in_time.append(step.strike(blow))
-                if now:
-                    step.finish()
-    assert sum(in_time) > kills // 2, "the blows came too late to kill anything"
+                step = Step(node, pets.bundles[after], before, after, whole[after])
+                for _ in range(min(of_each, len(left))):
+                    if not step.strike(left.pop()):
+                        break
+                step.finish()
 
 
 def blows(kills: int) -> list[Blow]:
@@ -110,12 +107,12 @@ class Step:
     whole: Whole
 
     def strike(self, blow: Blow) -> bool:
-        """The upgrade is killed, and the next start serves. Answers whether it ran still."""
+        """The upgrade is killed, and the next start serves. Answers whether it is still to do."""
         node = self.node
         started = node.state()["StartedAt"]
         with attempt(self.bundle, node.id, "--watch", str(WATCH)) as going:
             going.wait_until(blow.part * self.whole.seconds, self.whole.lines)
-            in_time = going.process.poll() is None
+            assert going.process.poll() is None or self._is_confirmed(going), going
             match blow.of:
                 case "the VM":
                     node.run("sh", "-c", VM)
@@ -130,10 +127,10 @@ class Step:
             docker("restart", "--time", "0", node.id)
         told = f"{blow}, {self.before} to {self.after}, after {struck:.2f} s:\n{going}\n"
         print(told)
-        if blow.of != "the command":
-            wait_until(lambda: node.state()["StartedAt"] != started, lambda: told)
-            self._check_start(self._possible(going, struck), told)
-        return in_time
+        if blow.of == "the command":
+            return False
+        wait_until(lambda: node.state()["StartedAt"] != started, lambda: told)
+        return self._check_start(self._possible(going, struck), told) == self.before
 
     def finish(self) -> None:
         """The same upgrade again, which nobody kills, leaves what it always does."""
@@ -144,7 +141,7 @@ class Step:
         assert status(self.node) == (self.after, self.after, None), told
         assert self.node.files() == self.whole.files, told
 
-    def _check_start(self, permanent: set[str], told: str) -> None:
+    def _check_start(self, permanent: set[str], told: str) -> str:
         """It serves, at the version that is permanent, and nothing half done is left."""
         node = self.node
         wait_until(lambda: serves(node), lambda: told + node.logs(), seconds=60)
@@ -153,11 +150,15 @@ class Step:
         assert node.version() == found, told
         assert node.run("sh", "-c", f"ls -d {MARKS}/new-*").stdout == "", told
         assert status(node)[:2] == (found, found), told
+        return found
+
+    def _is_confirmed(self, going: Attempt) -> bool:
+        return going.said(f"imagesmith: {self.after} is permanent") is not None
 
     def _possible(self, going: Attempt, struck: float) -> set[str]:
         """Which version may be permanent: the new one if it was confirmed, the old one if the blow
         fell before the watch was over."""
-        if going.end() == 0 or going.said(f"imagesmith: {self.after} is permanent") is not None:
+        if going.end() == 0 or self._is_confirmed(going):
             return {self.after}
         watching = going.said("watching")
         if watching is None or struck < watching + WATCH:

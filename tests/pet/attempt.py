@@ -40,12 +40,14 @@ class Attempt:
 
     def wait_until(self, moment: float, like: Sequence[Line]) -> None:
         """Until it is where another one was after `moment` seconds: as many lines were heard, and
-        the last as long ago. It may be over before."""
+        the last as long ago, unless this one is faster and has come to the next."""
         before = [line.at for line in like if line.at <= moment]
         with self._heard:
             self._heard.wait_for(lambda: self._ended or len(self.lines) >= len(before), LONGEST)
             since = before[-1] if before else self.now()
-            self._heard.wait_for(lambda: self._ended, max(moment - since, 0))
+            self._heard.wait_for(
+                lambda: self._ended or len(self.lines) > len(before), max(moment - since, 0)
+            )
 
     def said(self, words: str) -> float | None:
         """When it said this; None if it did not."""
