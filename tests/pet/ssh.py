@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.docker import wait_until
+from tests.shop import tool
 
 __all__ = ["ssh_host"]
 
@@ -48,9 +49,8 @@ def ssh_host(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
 
     Docker runs `ssh`, which reads the user's own settings; the one that it finds here reads ours.
     """
-    sshd = shutil.which("sshd")
+    sshd = Path(tool("sshd")) / "sshd"
     ssh = shutil.which("ssh")
-    assert sshd and ssh, "there is no OpenSSH: `.ci/tools oracles` installs it"
     if os.geteuid() == 0:
         PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
     for name in ("host", "client"):
@@ -68,7 +68,7 @@ def ssh_host(folder: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     wrapper.chmod(0o755)
     log = folder / "sshd.log"
     # It is unpacked rather than installed, with a library beside it.
-    libraries = ":".join(map(str, Path(sshd).parents[1].glob("lib/*-linux-gnu")))
+    libraries = ":".join(map(str, sshd.parents[1].glob("lib/*-linux-gnu")))
     command: list[str | Path] = [sshd, "-D", "-f", folder / "sshd_config", "-E", log]
     with subprocess.Popen(command, env=os.environ | {"LD_LIBRARY_PATH": libraries}) as server:
         try:
