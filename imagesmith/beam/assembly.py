@@ -16,9 +16,9 @@ from functools import cached_property
 from typing import TypeAlias
 
 from imagesmith.beam import etf
-from imagesmith.beam.difference import atoms, behaviours, literals
 from imagesmith.beam.module import chunks
 from imagesmith.beam.opcodes import OPCODES
+from imagesmith.beam.tables import Chunks, atoms, behaviours, exported, imported, literals
 from imagesmith.beam.term import Atom, Term
 from imagesmith.errors import ModuleError
 
@@ -138,11 +138,8 @@ def disassemble(file: bytes) -> Assembly:
         raise ModuleError(f"its code cannot be read: {error}") from None
 
 
-Chunks: TypeAlias = Mapping[bytes, bytes]
-
 MAX_ARITY = 255
 _HEADER = struct.Struct(">5I")
-_TRIPLE = struct.Struct(">3I")
 _LAMBDA = struct.Struct(">6I")
 
 # Tags of compact terms (OTP: beam_opcodes.hrl); the others are read in `_operand`.
@@ -175,21 +172,14 @@ class _Reader:
         self.known: dict[int, Operand] = {}
 
     def assembly(self) -> Assembly:
-        names = self.atoms
-        self.imports = [
-            External(str(names[module - 1]), str(names[function - 1]), arity)
-            for module, function, arity in _triples(self.found[b"ImpT"])
-        ]
+        self.imports = [External(*called) for called in imported(self.found)]
         self.lambdas = list(self._lambdas())
         functions = {(item.name, item.arity): item for item in self._functions()}
         if len(functions) != self.count:
             raise ValueError(f"it has {len(functions)} functions of {self.count}")
-        exports = frozenset(
-            (str(names[function - 1]), arity)
-            for function, arity, _label in _triples(self.found[b"ExpT"])
-        )
+        exports = frozenset(exported(self.found))
         named = tuple(behaviours(self.found))
-        return Assembly(str(names[0]), functions, exports, named, self.found[b"StrT"])
+        return Assembly(str(self.atoms[0]), functions, exports, named, self.found[b"StrT"])
 
     def _lambdas(self) -> Iterator[Lambda]:
         table = self.found.get(b"FunT", bytes(4))
@@ -296,11 +286,6 @@ class _Reader:
 
     def _number(self) -> int:
         return _index(self._next())
-
-
-def _triples(data: bytes) -> Iterator[tuple[int, int, int]]:
-    (count,) = struct.unpack_from(">I", data)
-    return (_TRIPLE.unpack_from(data, 4 + 12 * number) for number in range(count))
 
 
 def _index(operand: Operand) -> int:

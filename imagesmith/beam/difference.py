@@ -15,24 +15,13 @@ from dataclasses import dataclass
 
 from imagesmith.beam import etf
 from imagesmith.beam.module import chunks
+from imagesmith.beam.tables import Chunks, atoms, compact, exports, imports, literals, taken
 from imagesmith.beam.term import Atom
 from imagesmith.errors import ModuleError, TermError
 
-__all__ = [
-    "ChunkDifference",
-    "atoms",
-    "behaviours",
-    "compare_modules",
-    "exports",
-    "imports",
-    "literals",
-]
+__all__ = ["ChunkDifference", "compare_modules"]
 
-MAX_LITERAL_BYTES = 1 << 28
 _WORD = struct.Struct(">I")
-_TRIPLE = struct.Struct(">3I")
-
-Chunks = Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,74 +86,6 @@ def _counted(found: Counter[str]) -> tuple[str, ...]:
     return tuple(kind if n == 1 else f"{kind} ×{n}" for kind, n in sorted(kinds.items()))
 
 
-def atoms(found: Chunks) -> list[str]:
-    """The atom table. From OTP 28 on the count can be negative: then lengths are compact.
-
-    Raises KeyError, IndexError, struct.error or ValueError for chunks that are not OTP's.
-    """
-    data = found[b"AtU8"]
-    (count,) = struct.unpack_from(">i", data)
-    table, at = [], 4
-    for _ in range(abs(count)):
-        size, at = (data[at], at + 1) if count >= 0 else _compact(data, at)[1:]
-        table.append(_taken(data, at, size).decode())
-        at += size
-    return table
-
-
-def imports(found: Chunks) -> Iterator[str]:
-    """What a module calls elsewhere, each as `module:function/arity`.
-
-    Raises as `atoms`.
-    """
-    table = atoms(found)
-    for module, function, arity in _triples(found[b"ImpT"]):
-        yield f"{table[module - 1]}:{table[function - 1]}/{arity}"
-
-
-def exports(found: Chunks) -> Iterator[str]:
-    """What others can call in a module, each as `function/arity`. Raises as `atoms`."""
-    table = atoms(found)
-    for function, arity, _label in _triples(found[b"ExpT"]):
-        yield f"{table[function - 1]}/{arity}"
-
-
-def behaviours(found: Chunks) -> Iterator[str]:
-    """What `-behaviour` and Elixir's `@behaviour` say; nothing where attributes are not OTP's."""
-    try:
-        pairs = etf.decode(found.get(b"Attr", b""))
-    except TermError:
-        return
-    for pair in pairs if isinstance(pairs, list) else ():
-        match pair:
-            case (Atom() as key, list(names)) if str(key) in ("behaviour", "behavior"):
-                yield from (str(name) for name in names if isinstance(name, Atom))
-
-
-def _triples(data: bytes) -> Iterator[tuple[int, int, int]]:
-    (count,) = _WORD.unpack_from(data)
-    for number in range(count):
-        yield _TRIPLE.unpack_from(data, 4 + 12 * number)
-
-
-def literals(found: Chunks) -> Iterator[bytes]:
-    """Each literal in the external term format. OTP 28 leaves small tables uncompressed: size 0.
-
-    Raises as `atoms`, or zlib.error.
-    """
-    data = found[b"LitT"]
-    (size,) = _WORD.unpack_from(data)
-    if size > MAX_LITERAL_BYTES:
-        raise ValueError("more literals than any module has")
-    table = zlib.decompressobj().decompress(data[4:], size) if size else data[4:]
-    (count,) = _WORD.unpack_from(table)
-    at = 4
-    for _ in range(count):
-        (length,) = _WORD.unpack_from(table, at)
-        yield _taken(table, at + 4, length)
-        at += 4 + length
-
-
 def _literal_kinds(found: Chunks) -> Iterator[str]:
     """Each literal as its type and its bytes."""
     for term in literals(found):
@@ -207,39 +128,20 @@ def _line_files(found: Chunks) -> Iterator[str]:
     _version, _flags, _instructions, lines, names = struct.unpack_from(">5I", data)
     at = 20
     while lines:
-        tag, _, at = _compact(data, at)
+        tag, _, at = compact(data, at)
         lines -= tag == _INTEGER  # an atom before it tells of another file
     for _ in range(names):
-        size = int.from_bytes(_taken(data, at, 2), "big")
-        yield _taken(data, at + 2, size).decode("utf-8", "replace")
+        size = int.from_bytes(taken(data, at, 2), "big")
+        yield taken(data, at + 2, size).decode("utf-8", "replace")
         at += 2 + size
 
 
 _INTEGER = 1
 
 
-def _compact(data: bytes, at: int) -> tuple[int, int, int]:
-    """A compact term's tag and value, and the offset after it (OTP: beam_asm:encode/2)."""
-    first = data[at]
-    if not first & 0x08:
-        return first & 7, first >> 4, at + 1
-    if not first & 0x10:
-        return first & 7, (first & 0xE0) << 3 | data[at + 1], at + 2
-    size = (first >> 5) + 2
-    if size > 8:
-        raise ValueError("a number that no table holds")
-    return first & 7, int.from_bytes(_taken(data, at + 1, size), "big"), at + 1 + size
-
-
 def _type_version(found: Chunks) -> Iterator[str]:
     """Each OTP that changes what types mean raises it (OTP: beam_types.hrl)."""
     yield f"version {_WORD.unpack_from(found[b'Type'])[0]}"
-
-
-def _taken(data: bytes, at: int, size: int) -> bytes:
-    if at + size > len(data):
-        raise ValueError("the chunk is shorter than it says")
-    return data[at : at + size]
 
 
 READERS: Mapping[bytes, Callable[[Chunks], Iterable[str]]] = {

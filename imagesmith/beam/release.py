@@ -26,10 +26,11 @@ from imagesmith.beam.tool import Tool, ToolVerdict, find_tool, left_by_packing
 from imagesmith.beam.tree import NAME_THE_FOLDER, File, Link, Tree, check_links, show_path
 from imagesmith.errors import ReleaseError, TermError, UsageError
 
-__all__ = ["Application", "Release", "read_release"]
+__all__ = ["REBUILD", "Application", "Release", "read_release"]
 
 START_DATA = "releases/start_erl.data"
 REBUILD = "Build the release anew: `MIX_ENV=prod mix release --overwrite`, `rebar3 release`."
+"""The way out of most that a release can have wrong: a hint for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from imagesmith.cli.command import Argument, Option
+from imagesmith.cli.insecure import InsecureRegistries
 from imagesmith.cli.place import CacheDir, cache_folder
 from imagesmith.cli.progress import Progress, ProgressMode
 from imagesmith.engine.name import EngineName
@@ -84,14 +85,7 @@ def build(
         list[str] | None,
         Option("--annotation", metavar="KEY=VALUE", help="An annotation of the manifest."),
     ] = None,
-    insecure_registry: Annotated[
-        list[str] | None,
-        Option(
-            "--insecure-registry",
-            metavar="HOST",
-            help="A registry that may be reached by plain http.",
-        ),
-    ] = None,
+    insecure_registry: InsecureRegistries = None,
     engine: Annotated[
         EngineName, Option("--engine", help="What delivers the image.")
     ] = EngineName.AUTO,

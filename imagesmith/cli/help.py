@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
+
+from imagesmith.cli.wrap import wrapped
 
 if TYPE_CHECKING:
     from imagesmith.cli.command import Command
@@ -21,9 +21,9 @@ LEFT = 32
 
 def command_help(command: Command) -> str:
     """A command's usage, description, arguments, options and examples."""
-    lines = [f"Usage: {command.usage}", "", *_wrapped(command.summary)]
+    lines = [f"Usage: {command.usage}", "", *wrapped(command.summary)]
     for paragraph in filter(None, command.description.split("\n\n")):
-        lines += ["", *_wrapped(paragraph)]
+        lines += ["", *wrapped(paragraph)]
     # A name is enough where there is nothing to say of it.
     arguments = [(item.metavar, item.declared.help) for item in command.arguments]
     if any(text for _, text in arguments):
@@ -32,7 +32,7 @@ def command_help(command: Command) -> str:
     lines += ["", "Options:", *_table([*options, HELP])]
     if command.examples:
         lines += ["", "Examples:", command.examples]
-    return "\n".join([*lines, "", *_wrapped(EXIT_CODES)])
+    return "\n".join([*lines, "", *wrapped(EXIT_CODES)])
 
 
 def group_help(name: str, summary: str, summaries: Mapping[str, str], *, version: bool) -> str:
@@ -42,7 +42,7 @@ def group_help(name: str, summary: str, summaries: Mapping[str, str], *, version
         [
             f"Usage: {name} COMMAND",
             "",
-            *_wrapped(summary),
+            *wrapped(summary),
             "",
             "Commands:",
             *_table(summaries.items()),
@@ -50,9 +50,9 @@ def group_help(name: str, summary: str, summaries: Mapping[str, str], *, version
             "Options:",
             *_table([*options, HELP]),
             "",
-            *_wrapped(f"`{name} COMMAND --help` tells more about a command."),
+            *wrapped(f"`{name} COMMAND --help` tells more about a command."),
             "",
-            *_wrapped(EXIT_CODES),
+            *wrapped(EXIT_CODES),
         ]
     )
 
@@ -81,22 +81,10 @@ def _table(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     rows = list(rows)
     column = min(max(len(left) for left, _ in rows), LEFT) + 4
     for left, right in rows:
-        lines = _wrapped(right, " " * column)
+        lines = wrapped(right, " " * column)
         if len(left) > LEFT:
             yield f"  {left}"
         else:
             first, *lines = lines or [""]
             yield f"  {left:<{column - 2}}{first.strip()}".rstrip()
         yield from lines
-
-
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    return textwrap.wrap(
-        text,
-        max(width, len(indent) + 24),
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from imagesmith.cli.command import Argument, Option
+from imagesmith.cli.insecure import InsecureRegistries
 from imagesmith.cli.place import CacheDir, cache_folder
 from imagesmith.errors import UsageError
 
@@ -79,14 +80,7 @@ def plan(
             help="Exit with 0 for hot or nothing to do, 3 for restart, 4 for replace.",
         ),
     ] = False,
-    insecure_registry: Annotated[
-        list[str] | None,
-        Option(
-            "--insecure-registry",
-            metavar="HOST",
-            help="A registry that may be reached by plain http.",
-        ),
-    ] = None,
+    insecure_registry: InsecureRegistries = None,
     cache_dir: CacheDir = None,
 ) -> int:
     """Say what an upgrade will do before it does it: hot, restart or replace, and why.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from imagesmith.beam.term import Term
 from imagesmith.beam.terms import format_term
 from imagesmith.cli.quantity import show_size
+from imagesmith.cli.wrap import wrapped
 from imagesmith.plan.appup import named
 from imagesmith.plan.history import History
 from imagesmith.plan.modules import How, ModuleChange
@@ -67,8 +66,8 @@ def _reasons(title: str, reasons: Sequence[Reason]) -> Iterator[str]:
         yield title
     for item in reasons:
         word = "" if item.verdict is Verdict.HOT else f"{item.verdict}, "
-        yield from _wrapped(f"{item.says} ({word}{item.kind})", "  - ", "    ")
-        yield from _wrapped(item.way_out, "    → ", "      ")
+        yield from wrapped(f"{item.says} ({word}{item.kind})", "  - ", "    ")
+        yield from wrapped(item.way_out, "    → ", "      ")
         for line in (item.example or "").splitlines():
             yield f"        {line}".rstrip()
 
@@ -140,16 +139,4 @@ def history_report(history: History) -> Iterator[str]:
         yield "What stood in the way most:"
     for item in history.reasons:
         yield f"  {item.kind} ({item.steps} of {total})"
-        yield from _wrapped(f"the last: {item.example}", "    ", "    ")
-
-
-def _wrapped(text: str, first: str, rest: str) -> list[str]:
-    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    return textwrap.wrap(
-        text,
-        max(width, 40),
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+        yield from wrapped(f"the last: {item.example}", "    ", "    ")

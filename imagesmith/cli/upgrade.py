@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from imagesmith.cli.command import Argument, Option
+from imagesmith.cli.insecure import InsecureRegistries
 from imagesmith.cli.pets import ComposeService, ContainerNames, Drain, Force, Labels
 from imagesmith.cli.place import CacheDir, cache_folder
 
@@ -57,14 +58,7 @@ def upgrade(
     ] = False,
     drain: Drain = 10,
     force: Force = False,
-    insecure_registry: Annotated[
-        list[str] | None,
-        Option(
-            "--insecure-registry",
-            metavar="HOST",
-            help="A registry that may be reached by plain http.",
-        ),
-    ] = None,
+    insecure_registry: InsecureRegistries = None,
     cache_dir: CacheDir = None,
     as_json: Annotated[bool, Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from imagesmith.beam.difference import ChunkDifference
+from imagesmith.cli.wrap import wrapped
 from imagesmith.image.advice import ADVICE, Cause
 from imagesmith.image.causes import Explained
 from imagesmith.image.difference import Change, Difference, FileDifference
@@ -121,29 +120,17 @@ def _causes(explained: Sequence[Explained]) -> Iterator[str]:
         yield f"  {cause} ({count})"
         known = list(facts[cause])
         for fact in known[:FACTS]:
-            yield from _wrapped(fact, "    - ", "      ")
+            yield from wrapped(fact, "    - ", "      ")
         if len(known) > FACTS:
             yield f"    - … and {len(known) - FACTS} more"
-        yield from _wrapped(ADVICE[cause].what)
-        yield from _wrapped(ADVICE[cause].way_out, "    → ", "      ")
+        yield from wrapped(ADVICE[cause].what, "    ")
+        yield from wrapped(ADVICE[cause].way_out, "    → ", "      ")
 
 
 def _all_reasons(explained: Sequence[Explained]) -> Iterator[Sequence[Reason]]:
     for layer in explained:
         yield layer.reasons
         yield from (reasons for _, reasons in layer.files)
-
-
-def _wrapped(text: str, first: str = "    ", rest: str = "    ") -> list[str]:
-    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
-    return textwrap.wrap(
-        text,
-        max(width, 40),
-        initial_indent=first,
-        subsequent_indent=rest,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _state(explained: Explained) -> str:

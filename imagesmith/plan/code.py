@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from imagesmith.beam.difference import exports, imports
 from imagesmith.beam.module import canonical, chunks
-from imagesmith.beam.release import Application, Release
+from imagesmith.beam.release import REBUILD, Application, Release
+from imagesmith.beam.tables import exports, imports
 from imagesmith.beam.tree import File, Link
 from imagesmith.errors import ModuleError, ReleaseError, TermError
 from imagesmith.layer.files import ELF_MAGIC, NO_PROGRAMS
@@ -110,7 +110,7 @@ class Running:
             held = chunks(form)
         except ModuleError as error:
             raise ReleaseError(
-                f"{self.release.tree.name}: {path} cannot be loaded: {error.message}"
+                f"{self.release.tree.name}: {path} cannot be loaded: {error.message}", hint=REBUILD
             ) from None
         digest = hashlib.sha256() if held else hashlib.sha256(form)
         for name, content in held.items():

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesmith.beam import etf
-from imagesmith.beam.release import Application, Release
+from imagesmith.beam.release import REBUILD, Application, Release
 from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.beam.terms import consult
 from imagesmith.errors import ReleaseError, TermError
@@ -29,8 +29,6 @@ __all__ = [
 
 Environment = Mapping[str, Mapping[str, Term]]
 """By application, then by key."""
-
-REBUILD = "Build the release anew."
 
 
 @dataclass(frozen=True, slots=True)

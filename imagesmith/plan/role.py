@@ -6,8 +6,8 @@ import struct
 from enum import StrEnum
 
 from imagesmith.beam.assembly import Assembly, Register, disassemble
-from imagesmith.beam.difference import behaviours, exports
 from imagesmith.beam.module import chunks
+from imagesmith.beam.tables import behaviours, exports
 from imagesmith.beam.term import Atom
 from imagesmith.errors import ModuleError, TermError
 

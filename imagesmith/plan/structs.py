@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from imagesmith.beam import etf
 from imagesmith.beam.assembly import Assembly, Literal, disassemble
-from imagesmith.beam.difference import atoms, literals
 from imagesmith.beam.module import chunks
+from imagesmith.beam.tables import atoms, literals
 from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.errors import ModuleError, TermError
 from imagesmith.plan.code import Running, exported, exports_impl

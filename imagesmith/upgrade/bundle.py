@@ -140,6 +140,10 @@ def open_bundle(place: str, registry: Callable[[], Registry], store: BlobStore) 
             return _of_layout(place)
         if path.is_file():
             return _of_archive(path)
+        if path.is_absolute() or path.suffix == ".tar" or path.exists():
+            raise BundleError(
+                f"{place}: there is no such bundle", hint="Name FILE, oci:DIR, or HOST/NAME:TAG."
+            )
         return _of_registry(place, registry(), store)
     except BaseError as error:
         raise BundleError(error.message, hint=error.hint) from None

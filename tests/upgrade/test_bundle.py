@@ -126,6 +126,13 @@ def test_another_file_is_no_bundle(tmp_path: Path, data: bytes) -> None:
         opened(str(path), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["x.tar", "folder"])
+def test_what_is_not_there_is_named_as_it_was_given(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BundleError, match=f"{name}: there is no such bundle"):
+        opened(str(tmp_path / name), tmp_path)
+
+
 def test_two_bundles_in_a_layout_are_told_apart_by_digest(tmp_path: Path) -> None:
     one = bundle()
     other = make_bundle(replace(one.facts, before="0"), one.layers)
