@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from imagesmith.oci.registry import Registry
     from imagesmith.recipe import Recipe
 
-__all__ = ["Built", "Builder", "Sides"]
+__all__ = ["Builder", "Built", "Sides"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,9 @@ class Builder:
         pairs = {life: self._pair(life) for life in Life}
         costs = {}
         for life, pair in pairs.items():
-            old, new = ([source.descriptor for source in item.blobs()] for item in (pair.old, pair.new))
+            old, new = (
+                [source.descriptor for source in item.blobs()] for item in (pair.old, pair.new)
+            )
             to_registry = to_host = unsent(new, old)
             if pair.bundle:
                 blobs = [source.descriptor for source in pair.bundle.blobs()]

@@ -130,6 +130,6 @@ def wanted_sides(
         if not (path.is_dir() or (path.is_file() and path.name.endswith(".tar.gz"))):
             raise UsageError(
                 f"{option} {path}: this is no release's folder, and no .tar.gz of one",
-                hint="Both lives are built anew, so images do not do; `imagesmith plan` takes them.",
+                hint="Both lives are built anew, for which an image does not do.",
             )
     return old, new

@@ -13,13 +13,12 @@ from imagesmith.compare.comparison import (
     Machine,
     Outcome,
     Planned,
-    Verdict,
 )
 from imagesmith.compare.conduct import Setting, conduct
 from imagesmith.compare.figures import noise, read_figures
 from imagesmith.compare.run import Run
 from imagesmith.compare.scenario import Life, Scenario
-from imagesmith.compare.verdict import HOT, Evidence, judge
+from imagesmith.compare.verdict import Evidence, judge
 from imagesmith.compare.ways import hot, way_of
 from imagesmith.compare.workload import Workload
 from imagesmith.upgrade.bundle import Bundle
@@ -86,9 +85,7 @@ def put_together(
     static: str | None = None,
 ) -> Comparison:
     """The comparison with its verdict; `static` is why nothing was run, if nothing was."""
-    evidence = Evidence(
-        subject.planned, subject.history, outcomes, subject.workload, subject.costs
-    )
+    evidence = Evidence(subject.planned, subject.history, outcomes, subject.workload, subject.costs)
     return Comparison(
         name=subject.name,
         old=subject.old,
