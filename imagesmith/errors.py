@@ -12,7 +12,7 @@
     ├── RegistryError          a registry refused, failed or lied
     ├── UpgradeError           from this release to that one there is no hot upgrade
     │   └── BundleError        an upgrade bundle is damaged, or none
-    ├── CompareError           two lives of a release could not be compared
+    ├── CompareError           a comparison could not be measured
     └── DockerError            a Docker did not do what it was asked
 
 A message is one sentence that names the thing and the place; `hint` is the way out. The command
@@ -91,7 +91,7 @@ class CacheError(ImagesmithError):
 
 
 class CompareError(ImagesmithError):
-    """Something about the application or the load made a comparison impossible."""
+    """A comparison that could not be measured: an application out of reach, a probe that died."""
 
 
 class DockerError(ImagesmithError):

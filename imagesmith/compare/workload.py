@@ -19,7 +19,8 @@ class HoldHttp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldWebsocket:
-    """A WebSocket at `path`; `say`, or a ping frame without it, every `every` seconds.
+    """A WebSocket at `path`; a ping frame, after the text `say` if there is one, every `every`
+    seconds. The pong is what says that it lives: not every application answers a text.
 
     Live from the answer 101 on.
     """
