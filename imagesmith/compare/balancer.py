@@ -23,6 +23,10 @@ REQUESTS, HELD, RUNTIME = 8000, 8001, 9999
 """Its own ports, in its container."""
 
 SLOTS = 64
+REQUESTS_AT_ONCE = 1_000
+"""Besides held connections. HAProxy opens as many files as it may have to, and the system limits
+them."""
+
 ANSWER_SECONDS = 10.0
 DEBIAN = "debian:bookworm-slim"
 IMAGE = "imagesmith-compare-haproxy"
@@ -39,7 +43,7 @@ CONFIGURATION = """\
 global
   stats socket ipv4@*:{runtime} level admin
   stats timeout 1h
-  maxconn 100000
+  maxconn {most}
   # Four threads balance far more than one machine can ask for, and more would only cost memory.
   nbthread {threads}
 
@@ -99,7 +103,12 @@ def configuration(workload: Workload, *, threads: int = 2) -> str:
     if workload.hold is not None:
         form = TCP if isinstance(workload.hold, HoldTcp) else HTTP
         sections.append(form.format(name="held", port=HELD, to=workload.hold.port, slots=SLOTS))
-    return CONFIGURATION.format(runtime=RUNTIME, threads=threads, sections="\n".join(sections))
+    return CONFIGURATION.format(
+        runtime=RUNTIME,
+        threads=threads,
+        most=workload.connections + REQUESTS_AT_ONCE,
+        sections="\n".join(sections),
+    )
 
 
 def build_balancer(debian: str = DEBIAN) -> str:

@@ -129,8 +129,9 @@ def _go(fleet: Fleet, way: Way, settle: float, clock: _Clock) -> tuple[list[floa
         pauses = way.change(fleet)
     with clock.phase(Phase.AFTER):
         time.sleep(settle)
+    fleet.kill()
     killed = time.monotonic()
-    fleet.crash()
+    fleet.revive()
     ready = time.monotonic()
     time.sleep(CRASH_SETTLE_SECONDS)
     with clock.phase(Phase.BACK):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from imagesmith.compare.balancer import Balancer
 from imagesmith.compare.lab import Lab
@@ -41,15 +42,16 @@ class Fleet:
 
     def start(self, version: str, count: int) -> list[Replica]:
         """Start so many at once, and wait until each is ready."""
-        started = [self._start(version) for _ in range(count)]
+        slots = [self._slots + number for number in range(1, count + 1)]
+        self._slots += count
         with ThreadPoolExecutor(max(1, count)) as pool:
+            started = list(pool.map(partial(self._start, version), slots))
             list(pool.map(Replica.wait, started))
         self.tell(f"{_names(started)}: ready")
         return started
 
-    def _start(self, version: str) -> Replica:
-        self._slots += 1
-        replica = start_replica(self.lab, self.kind, self.images[version], self.life, self._slots)
+    def _start(self, version: str, slot: int) -> Replica:
+        replica = start_replica(self.lab, self.kind, self.images[version], self.life, slot)
         self.all.append(replica)
         self.tell(f"{replica.name}: started with {version}")
         return replica
@@ -84,16 +86,22 @@ class Fleet:
         self.all.remove(replica)
         self.tell(f"{replica.name}: stopped")
 
-    def crash(self) -> None:
-        """Kill all that serve, and start them again as an orchestrator does; wait for each."""
-        serving = list(self.serving)
-        with ThreadPoolExecutor(max(1, len(serving))) as pool:
-            list(pool.map(Replica.kill, serving))
-            list(pool.map(Replica.start_again, serving))
-            for replica in serving:
-                self.balancer.take_in(replica.slot, replica.address)
-            list(pool.map(Replica.wait, serving))
-        self.tell(f"{_names(serving)}: killed, and started again")
+    def kill(self) -> None:
+        """Kill all that serve."""
+        with ThreadPoolExecutor(max(1, len(self.serving))) as pool:
+            list(pool.map(Replica.kill, self.serving))
+        self.tell(f"{_names(self.serving)}: killed")
+
+    def revive(self) -> None:
+        """Start them again, as an orchestrator does, and wait until each is ready."""
+        with ThreadPoolExecutor(max(1, len(self.serving))) as pool:
+            list(pool.map(self._revive, self.serving))
+        self.tell(f"{_names(self.serving)}: ready again")
+
+    def _revive(self, replica: Replica) -> None:
+        replica.start_again()
+        self.balancer.take_in(replica.slot, replica.address)
+        replica.wait()
 
     def retire_all(self, replicas: Sequence[Replica]) -> None:
         """`retire` them at the same time."""
