@@ -17,6 +17,7 @@ from imagesmith.compare.workload import Workload
 __all__ = ["Evidence", "judge"]
 
 HOT = "hot"
+HISTORY = "history"
 
 OFTEN = 0.8
 SELDOM = 0.5
@@ -201,10 +202,10 @@ def often(evidence: Evidence) -> Lean | None:
     share = history.hot / history.changes
     says = f"{history.hot} of the last {history.changes} changes could have gone hot"
     if share >= OFTEN:
-        return Lean("history", Fit.PET, says)
+        return Lean(HISTORY, Fit.PET, says)
     if share < SELDOM:
-        return Lean("history", Fit.CATTLE, says)
-    return Lean("history", Fit.DEPENDS, says)
+        return Lean(HISTORY, Fit.CATTLE, says)
+    return Lean(HISTORY, Fit.DEPENDS, says)
 
 
 def transfer(evidence: Evidence) -> Lean | None:
@@ -242,10 +243,15 @@ def judge(evidence: Evidence) -> Verdict:
     deciding = [lean for lean in leans if lean.decides]
     if deciding:
         return _verdict(Fit.CATTLE, leans, deciding[0])
-    sides = {lean.towards for lean in leans} - {None, Fit.DEPENDS}
-    if sides == {Fit.PET}:
+    # That changes could go hot is no reason for them to: something has to be gained.
+    gained = [lean for lean in leans if lean.towards is Fit.PET and lean.rule != HISTORY]
+    against = [lean for lean in leans if lean.towards is Fit.CATTLE]
+    undecided = [lean for lean in leans if lean.towards is Fit.DEPENDS]
+    if evidence.hot is None and undecided:
+        return _verdict(Fit.DEPENDS, leans)
+    if gained and not against:
         return _verdict(Fit.PET, leans)
-    if sides == {Fit.CATTLE} or not leans:
+    if not gained and (against or not undecided):
         return _verdict(Fit.CATTLE, leans)
     return _verdict(Fit.DEPENDS, leans)
 
