@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -17,6 +17,7 @@ from imagesmith.compare.probe.pages import Page
 from imagesmith.compare.probe.reconnect import Waits
 from imagesmith.compare.probe.schedule import Schedule
 from imagesmith.compare.probe.spec import Spec
+from imagesmith.compare.probe.thread import LoopThread
 from imagesmith.compare.probe.websocket import Socket
 from imagesmith.compare.run import Load
 from imagesmith.compare.workload import HoldHttp, HoldTcp
@@ -24,7 +25,7 @@ from imagesmith.errors import CompareError
 
 __all__ = ["carry"]
 
-OPENED_AT_ONCE = 0.002
+APART = 0.002
 """Seconds between two connections' first tries, so that no backlog overflows before it is meant
 to."""
 LOOK = 0.02
@@ -33,31 +34,25 @@ LOOK = 0.02
 async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event) -> Load | None:
     """Hold the connections, tell when all are live, send requests until `stop`. None when it was
     stopped before; CompareError when the application is not there."""
-    workload = spec.workload
-    async with (
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=None),
-        ) as session,
-        Schedule(workload, spec.http) as schedule,
-    ):
-        if failure := await schedule.first():
+    schedule = Schedule(spec.workload, spec.http)
+    async with _sending(schedule) as thread, _session() as session:
+        if failure := await thread.run(schedule.first()):
             raise CompareError(
-                f"GET {workload.path} of the application at {spec.http[0]}:{spec.http[1]}: "
+                f"GET {spec.workload.path} of the application at {spec.http[0]}:{spec.http[1]}: "
                 f"{failure}"
             )
         clients = _clients(spec, session)
-        with _kept(clients):
+        async with _kept(clients):
             if not await _all_live(clients, spec, stop):
                 return None
             start = time.monotonic()
             began(start)
-            sending = asyncio.create_task(schedule.send(start))
+            sending = asyncio.create_task(thread.run(schedule.send(start)))
             await stop.wait()
             ended = time.monotonic()
-            sending.cancel()
             seen = [client.seen(start, ended) for client in clients]
-        await schedule.settle()
+            sending.cancel()
+        await thread.run(schedule.settle())
         return Load(
             seconds=ended - start,
             requests=sorted(schedule.requests, key=lambda request: request.due),
@@ -65,6 +60,24 @@ async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event)
             late=schedule.late,
             late_often=schedule.late_often,
         )
+
+
+@asynccontextmanager
+async def _sending(schedule: Schedule) -> AsyncIterator[LoopThread]:
+    """A thread in which the schedule is open."""
+    with LoopThread() as thread:
+        await thread.run(schedule.open())
+        try:
+            yield thread
+        finally:
+            await thread.run(schedule.close())
+
+
+def _session() -> aiohttp.ClientSession:
+    """For WebSockets, as many as there are."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None)
+    )
 
 
 def _clients(spec: Spec, session: aiohttp.ClientSession) -> list[Held]:
@@ -92,12 +105,12 @@ def _opens(spec: Spec, session: aiohttp.ClientSession) -> Open:
     return lambda: Socket.open(session, spec.hold, hold.path, hold.say)
 
 
-@contextmanager
-def _kept(clients: Sequence[Held]) -> Iterator[None]:
+@asynccontextmanager
+async def _kept(clients: Sequence[Held]) -> AsyncIterator[None]:
     """Each is kept live by a task of its own."""
 
     async def keep(client: Held) -> None:
-        await asyncio.sleep(client.number * OPENED_AT_ONCE)
+        await asyncio.sleep(client.number * APART)
         await client.keep()
 
     tasks = [asyncio.create_task(keep(client)) for client in clients]
@@ -106,6 +119,7 @@ def _kept(clients: Sequence[Held]) -> Iterator[None]:
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _all_live(clients: Sequence[Held], spec: Spec, stop: asyncio.Event) -> bool:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import AsyncExitStack
-from typing import Self
 
 import aiohttp
 
@@ -33,8 +31,8 @@ waits for an answer opens another connection."""
 
 
 class Schedule:
-    """The requests of a workload, from `began`, a time of `time.monotonic`, on; a context in which
-    its connections are open. Every second request has a connection of its own."""
+    """The requests of a workload, from `began`, a time of `time.monotonic`, on, between `open`
+    and `close`. Every second request has a connection of its own."""
 
     def __init__(self, workload: Workload, address: Address) -> None:
         host, port = address
@@ -46,17 +44,19 @@ class Schedule:
         self._kept: list[aiohttp.ClientSession] = []
         self._fresh: aiohttp.ClientSession | None = None
         self._sent: set[asyncio.Task[None]] = set()
-        self._open = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        self._kept = [await self._session(close=False) for _ in range(KEPT)]
-        self._fresh = await self._session(close=True)
-        return self
+    async def open(self) -> None:
+        """In the loop in which all the rest is done."""
+        self._kept = [_session(close=False) for _ in range(KEPT)]
+        self._fresh = _session(close=True)
 
-    async def __aexit__(self, *_: object) -> None:
+    async def close(self) -> None:
+        """Wait for nobody any more."""
         for task in self._sent:
             task.cancel()
-        await self._open.aclose()
+        for session in (*self._kept, self._fresh):
+            if session is not None:
+                await session.close()
 
     async def first(self) -> str | None:
         """Send one request now: why it failed, or None."""
@@ -78,15 +78,6 @@ class Schedule:
         """Wait for what was sent: each answer comes, or fails, in its time."""
         if self._sent:
             await asyncio.wait(self._sent)
-
-    async def _session(self, *, close: bool) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, force_close=close)
-        session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return await self._open.enter_async_context(session)
 
     def _of(self, number: int) -> aiohttp.ClientSession:
         if number % 2 and self._fresh is not None:
@@ -126,6 +117,14 @@ class Schedule:
             state=state,
             failure=failure,
         )
+
+
+def _session(*, close: bool) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, force_close=close),
+        timeout=aiohttp.ClientTimeout(total=None),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 def _words(error: Exception) -> str:
