@@ -1,5 +1,5 @@
 """What a comparison found, told: a table for the terminal, and report.json, .md and .html.
 
-`shown` writes numbers, `timeline` bins what happened, `limits` says what it does not show;
+`timeline` bins what happened, `limits` says what it does not show;
 `document`, `table`, `markdown` and `html` are the four ways to tell it, `write` makes the files.
 """

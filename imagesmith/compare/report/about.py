@@ -3,14 +3,14 @@ the machine, the limits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from imagesmith.compare.comparison import Comparison, Lean
 from imagesmith.compare.figure import Figure
-from imagesmith.compare.report.headline import cost_rows, grouped, lives, told
+from imagesmith.compare.report.headline import cost_rows, grouped, lives, named, told
 from imagesmith.compare.report.limits import limits
-from imagesmith.compare.report.markup import element
+from imagesmith.compare.report.markup import element, prose
 from imagesmith.compare.report.setting import machine_pairs, workload_pairs
 
 __all__ = [
@@ -31,7 +31,7 @@ def lean(item: Lean) -> Element:
     return element(
         "li",
         element("span", towards, class_=f"life {(item.towards or 'none').split()[0]}"),
-        element("span", item.says),
+        element("span", prose(item.says)),
     )
 
 
@@ -60,7 +60,7 @@ def figures_table(comparison: Comparison, figures: Sequence[Figure]) -> Element 
         rows += [
             element(
                 "tr",
-                element("th", element("a", figure.title, href=f"#m-{figure.key}"), scope="row"),
+                element("th", element("a", named(figure), href=f"#m-{figure.key}"), scope="row"),
                 [
                     element(
                         "td",
@@ -137,7 +137,7 @@ def plan(comparison: Comparison) -> Element:
         "section",
         element("h2", "What the plan says", id="plan"),
         element("p", "This change: ", element("b", comparison.planned.verdict), "."),
-        element("ul", [element("li", reason) for reason in comparison.planned.reasons])
+        element("ul", [element("li", prose(reason)) for reason in comparison.planned.reasons])
         if comparison.planned.reasons
         else None,
         past,
@@ -164,17 +164,25 @@ def methods(comparison: Comparison, figures: Sequence[Figure]) -> Element | None
         "section",
         element("h2", "How it was measured", id="methods"),
         element(
-            "dl",
-            [
-                part
-                for figure in figures
-                for part in (
-                    element("dt", figure.title, id=f"m-{figure.key}"),
-                    element("dd", figure.method),
-                )
-            ],
+            "div",
+            [part for group, members in grouped(figures) for part in _methods(group, members)],
             class_="methods",
         ),
+    )
+
+
+def _methods(group: str, figures: Sequence[Figure]) -> Iterator[Element]:
+    yield element("h3", group)
+    yield element(
+        "dl",
+        [
+            part
+            for figure in figures
+            for part in (
+                element("dt", named(figure), id=f"m-{figure.key}"),
+                element("dd", prose(figure.method)),
+            )
+        ],
     )
 
 
@@ -201,5 +209,5 @@ def limits_list(comparison: Comparison) -> Element:
     return element(
         "section",
         element("h2", "What this does not say", id="limits"),
-        element("ul", [element("li", item) for item in limits(comparison)], class_="limits"),
+        element("ul", [element("li", prose(item)) for item in limits(comparison)], class_="limits"),
     )

@@ -8,17 +8,18 @@ from itertools import groupby
 from imagesmith.compare.comparison import Comparison, Fit, Outcome
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Unit
-from imagesmith.compare.report.shown import UNKNOWN, amount, shown
 from imagesmith.compare.scenario import Life
+from imagesmith.compare.shown import UNKNOWN, amount, shown
 
-__all__ = ["MEANS", "cost_rows", "grouped", "headline", "lives", "note", "told"]
+__all__ = ["GLANCE", "MEANS", "cost_rows", "grouped", "headline", "lives", "named", "note", "told"]
 
 MEANS = {
     Fit.CATTLE: "replace the containers whole, at every deploy",
     Fit.PET: "keep the containers, and upgrade them in place",
-    Fit.DEPENDS: "neither life fits whatever you want of it",
+    Fit.DEPENDS: "",
 }
-"""What a verdict asks for, in words for who does not know the field's."""
+"""What a verdict asks for, for who does not know the field's words; where it depends, the verdict
+itself says on what."""
 
 FIRST = (
     "change_seconds",
@@ -30,19 +31,25 @@ FIRST = (
     "memory_peak",
     "back_seconds",
 )
+GLANCE = ("change_seconds", "without_worst", "failed", "longest_during", "state")
+"""Those that fit beside a picture."""
 
 
-def headline(figures: Sequence[Figure], most: int = len(FIRST)) -> list[Figure]:
-    """The figures that say most, in the order in which people ask; where none of them is there,
-    the first ones."""
+def headline(figures: Sequence[Figure], keys: Sequence[str] = FIRST) -> list[Figure]:
+    """The figures that say most, in the order in which people ask."""
     by_key = {figure.key: figure for figure in figures}
-    return ([by_key[key] for key in FIRST if key in by_key] or list(figures))[:most]
+    return [by_key[key] for key in keys if key in by_key]
 
 
 def grouped(figures: Sequence[Figure]) -> Iterator[tuple[str, list[Figure]]]:
     """Each group with its figures, in their order."""
     for group, members in groupby(figures, key=lambda figure: figure.group):
         yield group, list(members)
+
+
+def named(figure: Figure) -> str:
+    """Its title, where it begins a line."""
+    return figure.title[:1].upper() + figure.title[1:]
 
 
 def told(outcome: Outcome, figure: Figure) -> str:

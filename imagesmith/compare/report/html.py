@@ -9,23 +9,21 @@ from xml.etree.ElementTree import Element, tostring
 
 from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
-from imagesmith.compare.measured import Unit
+from imagesmith.compare.measured import Spread, Unit
 from imagesmith.compare.report import about
-from imagesmith.compare.report.headline import MEANS, headline, note, told
-from imagesmith.compare.report.markup import element
+from imagesmith.compare.report.headline import GLANCE, MEANS, headline, named, note, told
+from imagesmith.compare.report.markup import element, prose
 from imagesmith.compare.report.scales import Scales, instant, scales
-from imagesmith.compare.report.shown import amount
 from imagesmith.compare.report.svg import chart, hatch, spark
 from imagesmith.compare.report.timeline import Timeline, timelines
 from imagesmith.compare.run import Phase
 from imagesmith.compare.scenario import Scenario
+from imagesmith.compare.shown import amount, shown_apart
 
 __all__ = ["html"]
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """No browser fetches or runs anything for this page, whatever may be in it."""
-
-GLANCE = 6
 
 
 def html(comparison: Comparison, figures: Sequence[Figure]) -> str:
@@ -43,7 +41,7 @@ def html(comparison: Comparison, figures: Sequence[Figure]) -> str:
             element("meta", name="color-scheme", content="light dark"),
             element("title", f"{change}: {comparison.verdict.fit}"),
             element("link", rel="icon", href="data:,"),
-            element("style", files(__package__).joinpath("style.css").read_text()),
+            element("style", *map(_read, ("colours.css", "style.css"))),
         ),
         element(
             "body",
@@ -70,6 +68,10 @@ def html(comparison: Comparison, figures: Sequence[Figure]) -> str:
     return f"<!DOCTYPE html>\n{tostring(page, encoding='unicode', method='html')}\n"
 
 
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text()
+
+
 def _verdict(comparison: Comparison, change: str) -> Element:
     verdict = comparison.verdict
     decisive = [lean for lean in verdict.leans if lean.decides]
@@ -78,10 +80,11 @@ def _verdict(comparison: Comparison, change: str) -> Element:
         element("p", "Cattle or pet? ", element("b", change), class_="eyebrow"),
         element(
             "h1",
-            f"{verdict.fit}.".capitalize(),
-            element("span", f" {MEANS[verdict.fit]}".rstrip()),
+            verdict.fit.capitalize(),
+            ": " if MEANS[verdict.fit] else ".",
+            element("span", MEANS[verdict.fit]),
         ),
-        element("p", verdict.says, class_="lede"),
+        element("p", prose(verdict.says), class_="lede"),
         element(
             "p",
             f"Nothing was run: {comparison.static}. What follows are costs and the plan.",
@@ -108,7 +111,7 @@ def _glance(
         "tr",
         element("th", "Way", scope="col"),
         element("th", "Live connections", scope="col") if shared else None,
-        [element("th", figure.title, scope="col", class_="number") for figure in first],
+        [element("th", named(figure), scope="col", class_="number") for figure in first],
     )
     return element(
         "section",
@@ -130,7 +133,7 @@ def _glance(
             "p",
             "Each picture has the live connections, and below them, in red, the requests that "
             "failed, on one axis of time; the shaded parts are the change and the way back. "
-            "Numbers are medians of all runs, with the least and the most in parentheses.",
+            "Numbers are medians of all runs, with the least and the most below them.",
             class_="fine",
         ),
     )
@@ -144,26 +147,38 @@ def _glance_row(
         "th",
         element("b", outcome.scenario, class_="way"),
         element("span", outcome.scenario.life, class_=f"life {outcome.scenario.life}"),
-        element("span", said, class_="note") if said else None,
+        element("span", said, class_="note") if said and outcome.not_run is None else None,
         scope="row",
     )
+    if outcome.not_run is not None:
+        columns = len(first) + (shared is not None)
+        return element("tr", way, element("td", said, class_="note none", colspan=columns))
     name = f"Live connections, {outcome.scenario}"
-    picture = (
-        element("td", spark(name, line, shared), class_="picture")
-        if line and shared
-        else (element("td", class_="picture") if shared else None)
-    )
-    cells = [
-        element("td", told(outcome, figure), class_="number", data_label=figure.title)
-        for figure in first
-    ]
     return element(
         "tr",
         way,
-        picture,
-        cells if outcome.not_run is None else element("td", class_="none", colspan=len(first)),
+        element(
+            "td",
+            spark(name, line, shared) if line and shared is not None else None,
+            class_="picture",
+        )
+        if shared
+        else None,
+        [
+            element("td", _apart(outcome, figure), class_="number", data_label=named(figure))
+            for figure in first
+        ],
         class_="meaningless" if said else "",
     )
+
+
+def _apart(outcome: Outcome, figure: Figure) -> list[Element | str]:
+    """The median, and below it the spread."""
+    found = outcome.figures.get(figure.key)
+    if not isinstance(found, Spread):
+        return [told(outcome, figure)]
+    median, spread = shown_apart(found, figure.unit)
+    return [median, element("span", spread, class_="spread")] if spread else [median]
 
 
 def _timelines(

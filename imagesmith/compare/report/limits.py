@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from imagesmith.compare.comparison import Comparison
 from imagesmith.compare.measured import Unit
-from imagesmith.compare.report.shown import amount
+from imagesmith.compare.shown import amount
 
 __all__ = ["limits"]
 

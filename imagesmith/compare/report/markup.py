@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 from xml.etree.ElementTree import Element
 
-__all__ = ["Content", "element"]
+__all__ = ["Content", "element", "prose"]
 
 Content: TypeAlias = "Element | str | Iterable[Element | str | None] | None"
 
@@ -30,6 +30,12 @@ def element(name: str, /, *content: Content, **attributes: str | float) -> Eleme
     for part in content:
         _add(made, part)
     return made
+
+
+def prose(text: str) -> list[Element | str]:
+    """A sentence of ours, in which what stands in backticks is code."""
+    parts = re.split(r"`([^`]+)`", text)
+    return [element("code", part) if at % 2 else part for at, part in enumerate(parts)]
 
 
 def _add(to: Element, part: Content) -> None:

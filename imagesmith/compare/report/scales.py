@@ -51,13 +51,19 @@ class Scales:
 def scales(axis: Axis, lines: Sequence[Timeline]) -> Scales:
     """Those in which all lines have room."""
     bins = [item for line in lines for item in line.bins]
+    whole = [
+        item
+        for line in lines
+        for item in line.bins
+        if item.at >= line.began and item.at + axis.width <= line.ended
+    ]
     middles = [item.middle for item in bins if item.middle]
     longest = [item.longest for item in bins if item.longest]
     floor = math.floor(math.log10(min(middles))) if middles else -3
     return Scales(
         axis=axis,
-        requests=nice(_most(item.old + item.new + item.other for item in bins) / axis.width),
-        failed=nice(_most(item.failed for item in bins) / axis.width),
+        requests=nice(_most(item.old + item.new + item.other for item in whole) / axis.width),
+        failed=nice(_most(item.failed for item in whole) / axis.width),
         floor=floor,
         top=max(floor + 1, math.ceil(math.log10(max(longest)))) if longest else 0,
         connections=int(_most(item.connections for line in lines for item in line.live)) or 1,

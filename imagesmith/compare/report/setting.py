@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from imagesmith.compare.comparison import Machine
 from imagesmith.compare.measured import Unit
-from imagesmith.compare.report.shown import amount
+from imagesmith.compare.shown import amount
 from imagesmith.compare.workload import Hold, HoldHttp, HoldTcp, Workload
 
 __all__ = ["machine_pairs", "workload_pairs"]

@@ -15,9 +15,9 @@ from xml.etree.ElementTree import Element
 from imagesmith.compare.measured import Unit
 from imagesmith.compare.report.markup import element
 from imagesmith.compare.report.scales import Scales, instant, ticks
-from imagesmith.compare.report.shown import amount
 from imagesmith.compare.report.timeline import Bin, Live, Moment, Timeline
 from imagesmith.compare.run import Phase
+from imagesmith.compare.shown import amount
 
 __all__ = ["chart", "hatch", "marks", "spark"]
 
@@ -36,7 +36,7 @@ def chart(key: str, title: str, says: str, line: Timeline, shared: Scales) -> El
     rows = (
         ("Answers a second, by version", 78, _requests(key, line, shared)),
         ("Failed requests a second", 30, _failed(line, shared)),
-        ("Latency: p50 (dot) and longest, logarithmic", 88, _latency(line, shared)),
+        ("Latency, p50 to longest", 88, _latency(line, shared)),
         ("Live connections", 64, _connections(line.live, line.ended, shared, 64)),
         ("Memory of all containers", 52, _memory(line, shared)),
     )
@@ -52,9 +52,9 @@ def chart(key: str, title: str, says: str, line: Timeline, shared: Scales) -> El
         element("desc", says, id=f"{key}-desc"),
         element("defs", hatch(f"{key}-hatch")),
         _phases(line, shared, bottom),
-        drawn,
         _time(shared, bottom),
         _marks(line, shared, bottom),
+        drawn,
         _hover(line, shared, bottom),
         role="img",
         aria_labelledby=f"{key}-title {key}-desc",
@@ -75,7 +75,7 @@ def spark(title: str, line: Timeline, shared: Scales, height: int = 44) -> Eleme
         ),
         element(
             "g",
-            [_bar(item, shared, height - 7, 7) for item in line.bins if item.failed],
+            [_bar(item, line, shared, height - 7, 7) for item in line.bins if item.failed],
             class_="failed",
         ),
         element("line", x1=shared.x(0), x2=shared.x(0), y1=0, y2=height, class_="zero"),
@@ -101,13 +101,12 @@ def hatch(name: str) -> Element:
 
 
 def _row(heading: str, down: float, height: float, row: Sequence[Element]) -> Element:
-    """A row's heading, what it shows, and the line on which that stands."""
-    base = element("line", x1=0, x2="100%", y1=height, y2=height, class_="base")
+    """What a row shows, the line on which that stands, and its heading."""
     return element(
         "g",
-        element("text", heading, x=0, y=-7, class_="heading"),
         row,
-        base,
+        element("line", x1=0, x2="100%", y1=height, y2=height, class_="base"),
+        element("text", heading, x=0, y=-7, class_="heading"),
         transform=f"translate(0 {down + HEAD})",
     )
 
@@ -118,10 +117,10 @@ def _requests(key: str, line: Timeline, shared: Scales) -> list[Element]:
     for item in line.bins:
         top = float(height)
         for name, count in (("old", item.old), ("new", item.new), ("other", item.other)):
-            tall = count / shared.axis.width / shared.requests * height
+            tall = count / _span(item, line, shared) / shared.requests * height
             if count:
                 top -= tall
-                groups[name].append(_bar(item, shared, top, tall))
+                groups[name].append(_bar(item, line, shared, top, tall))
     return [
         *_scale([(shared.requests, 0.0), (0, float(height))]),
         element("g", groups["old"], class_="old", fill=f"url(#{key}-hatch)"),
@@ -135,8 +134,8 @@ def _failed(line: Timeline, shared: Scales) -> list[Element]:
     bars = []
     for item in line.bins:
         if item.failed:
-            tall = max(2.0, item.failed / shared.axis.width / shared.failed * height)
-            bars.append(_bar(item, shared, height - tall, tall))
+            tall = max(2.0, item.failed / _span(item, line, shared) / shared.failed * height)
+            bars.append(_bar(item, line, shared, height - tall, tall))
     return [
         *_scale([(shared.failed, 0.0), (0, float(height))]),
         element("g", bars, class_="failed"),
@@ -154,7 +153,7 @@ def _latency(line: Timeline, shared: Scales) -> list[Element]:
     labels = [
         element(
             "text",
-            amount(10.0**power, Unit.SECONDS),
+            f"{10**power:g} s" if power >= 0 else f"{1000 * 10.0**power:g} ms",
             x=-6,
             y=f"{height * (1 - shared.rise(10.0**power)) + 4:.1f}",
             class_="label",
@@ -229,14 +228,19 @@ def _scale(marks: Sequence[tuple[float | str, float]]) -> Iterator[Element]:
         yield element("text", text, x=-6, y=f"{y + 4:.1f}", class_="label")
 
 
-def _bar(item: Bin, shared: Scales, y: float, tall: float) -> Element:
+def _bar(item: Bin, line: Timeline, shared: Scales, y: float, tall: float) -> Element:
     return element(
         "rect",
-        x=shared.x(item.at),
+        x=shared.x(max(item.at, line.began)),
         y=f"{y:.1f}",
-        width=shared.wide(shared.axis.width * 0.86),
+        width=shared.wide(_span(item, line, shared) * 0.86),
         height=f"{tall:.1f}",
     )
+
+
+def _span(item: Bin, line: Timeline, shared: Scales) -> float:
+    """Seconds of a bin: the first and the last can be cut off by the run's ends."""
+    return min(item.at + shared.axis.width, line.ended) - max(item.at, line.began)
 
 
 def _phases(line: Timeline, shared: Scales, bottom: float) -> list[Element]:
@@ -265,7 +269,9 @@ def _bands(line: Timeline, shared: Scales, top: float, bottom: float) -> list[El
 
 
 def _time(shared: Scales, bottom: float) -> list[Element]:
-    drawn = [element("line", x1=shared.x(0), x2=shared.x(0), y1=0, y2=bottom, class_="zero")]
+    drawn = [
+        element("line", x1=shared.x(0), x2=shared.x(0), y1=MARKS - 8, y2=bottom, class_="zero")
+    ]
     for at in ticks(shared.axis):
         share = shared.share(at)
         anchor = "start" if share < 0.04 else "end" if share > 0.96 else "middle"

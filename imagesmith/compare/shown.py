@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagesmith.compare.measured import Measured, Unit, Words
+from imagesmith.compare.measured import Measured, Spread, Unit, Words
 
-__all__ = ["UNKNOWN", "amount", "shown"]
+__all__ = ["UNKNOWN", "amount", "shown", "shown_apart"]
 
 UNKNOWN = "–"
 """For a figure that no run could tell."""
@@ -54,11 +54,17 @@ def shown(measured: Measured | None, unit: Unit) -> str:
     if isinstance(measured, Words):
         all_said = measured.said == measured.runs
         return measured.word + ("" if all_said else f" ({measured.said} of {measured.runs})")
+    median, spread = shown_apart(measured, unit)
+    return f"{median} ({spread})" if spread else median
+
+
+def shown_apart(measured: Spread, unit: Unit) -> tuple[str, str]:
+    """The median with its unit, and the spread without it, which is empty where there is none."""
     scale = _scale(measured.median or measured.high, unit)
     median, low, high = (
         _number(value / scale.by, unit) for value in (measured.median, measured.low, measured.high)
     )
-    return f"{median}{scale.name}" + ("" if low == high else f" ({low}–{high})")
+    return f"{median}{scale.name}", "" if low == high else f"{low}–{high}"
 
 
 def _scale(value: float, unit: Unit) -> _Scale:
@@ -74,6 +80,6 @@ def _number(value: float, unit: Unit) -> str:
         return f"{value:,.1f}".removesuffix(".0")
     if unit is Unit.CORES:
         return f"{value:.2f}"
-    if value and abs(value) < 10:
+    if value and abs(value) < 99.95:
         return f"{value:.1f}" if abs(value) >= 0.1 else f"{value:.2g}"
     return f"{value:,.0f}"
