@@ -27,7 +27,7 @@ __all__ = [
 
 def lean(item: Lean) -> Element:
     """A rule of the verdict: which way it leans, and the figure."""
-    towards = item.towards or "no matter"
+    towards = item.towards or "neither"
     return element(
         "li",
         element("span", towards, class_=f"life {(item.towards or 'none').split()[0]}"),

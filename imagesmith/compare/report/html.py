@@ -133,7 +133,7 @@ def _glance(
             "p",
             "Each picture has the live connections, and below them, in red, the requests that "
             "failed, on one axis of time; the shaded parts are the change and the way back. "
-            "Numbers are medians of all runs, with the least and the most below them.",
+            "Numbers are medians of all runs, and the smaller ones the least and the most.",
             class_="fine",
         ),
     )

@@ -93,7 +93,7 @@ def _weighed(comparison: Comparison) -> Iterator[str]:
         )
     rest = [item for item in comparison.verdict.leans if not item.decides]
     if rest:
-        yield _listed(f"{item.towards or 'no matter'}: {item.says}" for item in rest)
+        yield _listed(f"{item.towards or 'neither'}: {item.says}" for item in rest)
 
 
 def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:

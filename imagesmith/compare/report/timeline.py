@@ -168,7 +168,8 @@ def _bins(run: Run, zero: float, width: float, versions: tuple[str, str]) -> Ite
     """Their edges are whole widths from the change on, so that none holds both sides of it."""
     held: dict[int, list[Request]] = {}
     for request in run.load.requests:
-        held.setdefault(math.floor((request.due - zero) / width), []).append(request)
+        # Due times are sums: one that falls on an edge is off it by their rounding.
+        held.setdefault(math.floor(round((request.due - zero) / width, 6)), []).append(request)
     for at in sorted(held):
         answered = [item for item in held[at] if item.failure is None]
         by = Counter(item.version for item in answered)
@@ -190,7 +191,9 @@ def _live(run: Run, zero: float, width: float) -> Iterator[Live]:
     changes: list[tuple[float, int]] = []
     for client in run.load.clients:
         for began, ended in client.live:
-            changes += [(began - zero, 1), (ended - zero, -1)]
+            changes.append((began - zero, 1))
+            if ended < run.load.seconds:
+                changes.append((ended - zero, -1))
     changes.sort(key=lambda change: (change[0], -change[1]))
     first, last = math.floor(-zero / width), math.ceil((run.load.seconds - zero) / width)
     now = at = 0
