@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,24 +33,18 @@ class Page:
     """A page that is open. `requests` and `complaints` grow while it loads."""
 
     socket: aiohttp.ClientWebSocketResponse
-    session: str
+    session: str | None
+    numbers: Iterator[int]
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     loaded: int = 0
-    _last: int = 100
 
     async def call(self, method: str, **parameters: object) -> dict[str, Any]:
         """A command, and what the browser answers."""
-        self._last += 1
-        await self.socket.send_json(
-            {
-                "id": self._last,
-                "method": method,
-                "params": parameters,
-                "sessionId": self.session,
-            }
-        )
-        return await self._until(lambda told: told.get("id") == self._last)
+        number = next(self.numbers)
+        asked = {"id": number, "method": method, "params": parameters}
+        await self.socket.send_json(asked | ({"sessionId": self.session} if self.session else {}))
+        return await self._until(lambda told: told.get("id") == number)
 
     async def open(
         self, page: Path, *, width: int = 1400, height: int = 900, dark: bool = False
@@ -107,6 +102,8 @@ class Page:
                     return result
 
     def _note(self, told: dict[str, Any]) -> None:
+        if told.get("sessionId") != self.session:
+            return  # an older page's
         method, said = told.get("method"), told.get("params", {})
         if method == "Network.requestWillBeSent":
             self.requests.append(said["request"]["url"])
@@ -117,8 +114,8 @@ class Page:
 
 
 @asynccontextmanager
-async def _browser() -> AsyncIterator[Page]:
-    with TemporaryDirectory() as profile:
+async def _chromium() -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             tool("chromium"),
             "--headless=new",
@@ -133,46 +130,54 @@ async def _browser() -> AsyncIterator[Page]:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            assert process.stderr
-            address = b""
-            async with asyncio.timeout(PATIENCE):
-                async for line in process.stderr:
-                    if found := LISTENS.search(line):
-                        address = found[1]
-                        break
-            assert address, "Chromium ended before it listened"
             async with (
                 aiohttp.ClientSession() as client,
-                client.ws_connect(address.decode(), max_msg_size=0) as socket,
+                client.ws_connect(await _address(process), max_msg_size=0) as socket,
             ):
-                yield await _attach(socket)
+                yield socket
         finally:
             process.kill()
             await process.wait()
 
 
-async def _attach(socket: aiohttp.ClientWebSocketResponse) -> Page:
-    """To the first tab."""
-
-    async def ask(number: int, method: str, **parameters: object) -> dict[str, Any]:
-        await socket.send_json({"id": number, "method": method, "params": parameters})
-        async with asyncio.timeout(PATIENCE):
-            while (told := await socket.receive_json()).get("id") != number:
-                pass
-        assert "error" not in told, told
-        result: dict[str, Any] = told["result"]
-        return result
-
-    made = await ask(1, "Target.createTarget", url="about:blank")
-    attached = await ask(2, "Target.attachToTarget", targetId=made["targetId"], flatten=True)
-    return Page(socket, attached["sessionId"])
+async def _address(process: asyncio.subprocess.Process) -> str:
+    """Where it listens, which it says on stderr."""
+    assert process.stderr
+    async with asyncio.timeout(PATIENCE):
+        async for line in process.stderr:
+            if found := LISTENS.search(line):
+                return found[1].decode()
+    raise AssertionError("Chromium ended before it listened")
 
 
-def in_browser(work: Callable[[Page], Coroutine[None, None, Found]]) -> Found:
-    """What `work` finds on a page of a browser of its own."""
+class Browser:
+    """One Chromium. Each visit has a page of its own."""
 
-    async def go() -> Found:
-        async with _browser() as page:
-            return await work(page)
+    def __init__(self, runner: asyncio.Runner, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._runner, self._socket, self._numbers = runner, socket, itertools.count(1)
 
-    return asyncio.run(go())
+    def visit(self, work: Callable[[Page], Coroutine[None, None, Found]]) -> Found:
+        """What `work` finds on a new page."""
+        return self._runner.run(self._visit(work))
+
+    async def _visit(self, work: Callable[[Page], Coroutine[None, None, Found]]) -> Found:
+        browser = Page(self._socket, None, self._numbers)
+        made = await browser.call("Target.createTarget", url="about:blank")
+        target = made["targetId"]
+        attached = await browser.call("Target.attachToTarget", targetId=target, flatten=True)
+        try:
+            return await work(Page(self._socket, attached["sessionId"], self._numbers))
+        finally:
+            await browser.call("Target.closeTarget", targetId=target)
+
+
+@contextmanager
+def a_browser() -> Iterator[Browser]:
+    """A Chromium, ended with the block."""
+    with asyncio.Runner() as runner:
+        chromium = _chromium()
+        socket = runner.run(chromium.__aenter__())
+        try:
+            yield Browser(runner, socket)
+        finally:
+            runner.run(chromium.__aexit__(None, None, None))

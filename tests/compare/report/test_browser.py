@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from imagesmith.compare.comparison import Comparison
 from imagesmith.compare.report.html import html
 from imagesmith.compare.scenario import Scenario
-from tests.compare.report.browser import Page, in_browser
+from tests.compare.report.browser import Browser, Page, a_browser
 from tests.compare.report.made import (
     FIGURES,
     comparison_of,
@@ -51,7 +52,15 @@ PAGES = {
 }
 
 
-def look(page_of: Path, width: int, *, dark: bool = False, paper: bool = False) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with a_browser() as found:
+        yield found
+
+
+def look(
+    browser: Browser, page_of: Path, width: int, *, dark: bool = False, paper: bool = False
+) -> dict[str, Any]:
     """What the probe found, and what the browser asked for and complained of."""
 
     async def visit(page: Page) -> dict[str, Any]:
@@ -61,7 +70,7 @@ def look(page_of: Path, width: int, *, dark: bool = False, paper: bool = False) 
         found: dict[str, Any] = await page.evaluate(PROBE)
         return {**found, "requests": page.requests, "complaints": page.complaints}
 
-    return in_browser(visit)
+    return browser.visit(visit)
 
 
 @pytest.fixture(scope="module", params=PAGES)
@@ -73,8 +82,8 @@ def page_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, TABLET, DESK])
-def test_it_fits_and_can_be_read(page_of: Path, width: int, dark: bool) -> None:
-    found = look(page_of, width, dark=dark)
+def test_it_fits_and_can_be_read(browser: Browser, page_of: Path, width: int, dark: bool) -> None:
+    found = look(browser, page_of, width, dark=dark)
     assert found["requests"] == [page_of.as_uri()], "it asks for nothing but itself"
     assert found["complaints"] == []
     assert found["width"] == width
@@ -86,15 +95,17 @@ def test_it_fits_and_can_be_read(page_of: Path, width: int, dark: bool) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_it_is_light_on_paper_and_no_picture_is_cut(page_of: Path, dark: bool) -> None:
-    found = look(page_of, 680, dark=dark, paper=True)
+def test_it_is_light_on_paper_and_no_picture_is_cut(
+    browser: Browser, page_of: Path, dark: bool
+) -> None:
+    found = look(browser, page_of, 680, dark=dark, paper=True)
     assert found["paper"] == "rgb(255, 255, 255)"
     assert found["pale"] == found["overlapping"] == found["outside"] == []
     assert found["scrolled"] == 0, "what would have to be scrolled is lost on paper"
     assert found["tallest"] <= A4
 
 
-def test_each_timeline_has_a_page_of_its_own(tmp_path: Path) -> None:
+def test_each_timeline_has_a_page_of_its_own(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(html(FULL, FIGURES))
 
@@ -102,18 +113,20 @@ def test_each_timeline_has_a_page_of_its_own(tmp_path: Path) -> None:
         await page.open(path)
         return await page.print()
 
-    pages = re.findall(rb"/Type\s*/Page\b", in_browser(print_it))
+    pages = re.findall(rb"/Type\s*/Page\b", browser.visit(print_it))
     assert len(pages) >= 2 + len(FULL.outcomes)
 
 
-def test_on_a_phone_wide_tables_scroll_in_a_box_of_their_own(tmp_path: Path) -> None:
+def test_on_a_phone_wide_tables_scroll_in_a_box_of_their_own(
+    browser: Browser, tmp_path: Path
+) -> None:
     path = tmp_path / "report.html"
     path.write_text(html(FULL, FIGURES))
-    assert look(path, PHONE)["scrolled"] == 1
-    assert look(path, DESK)["scrolled"] == 0
+    assert look(browser, path, PHONE)["scrolled"] == 1
+    assert look(browser, path, DESK)["scrolled"] == 0
 
 
-def test_the_browser_would_tell(tmp_path: Path) -> None:
+def test_the_browser_would_tell(browser: Browser, tmp_path: Path) -> None:
     """What the tests above look for, they find where it is."""
     path = tmp_path / "page.html"
     path.write_text(
@@ -122,7 +135,7 @@ def test_the_browser_would_tell(tmp_path: Path) -> None:
         "<p style='color: #999; width: 2000px'>pale</p><svg width='0' height='5'></svg>"
         "<svg width='50' height='20'><text y='12'>one text</text><text y='14'>another</text></svg>"
     )
-    found = look(path, DESK)
+    found = look(browser, path, DESK)
     assert "http://127.0.0.1:9/x" in found["requests"]
     assert any("oh" in item for item in found["complaints"])
     assert found["needs"] > DESK
