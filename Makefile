@@ -21,6 +21,7 @@ demo: setup
 
 test: setup check
 	.ci/tools elixir
+	.ci/tools chromium
 	PATH="$$(.ci/tools oracles):$$PATH" .ci/engine run $(PYTHON) -m pytest -n 3 --dist worksteal
 	.ci/engine run --store classic $(PYTHON) -m pytest tests/container/test_stores.py
 

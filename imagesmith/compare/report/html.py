@@ -1,0 +1,281 @@
+"""A comparison as report.html: one file, for a meeting. It asks no host for anything, runs no
+script, and reads in the dark, on a phone and on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from xml.etree.ElementTree import Element, tostring
+
+from imagesmith.compare.comparison import Comparison, Outcome
+from imagesmith.compare.figure import Figure
+from imagesmith.compare.measured import Spread, Unit
+from imagesmith.compare.report import about
+from imagesmith.compare.report.headline import GLANCE, MEANS, headline, named, note, told
+from imagesmith.compare.report.markup import element, prose
+from imagesmith.compare.report.scales import Scales, instant, scales
+from imagesmith.compare.report.svg import chart, hatch, spark
+from imagesmith.compare.report.timeline import Timeline, timelines
+from imagesmith.compare.run import Phase
+from imagesmith.compare.scenario import Scenario
+from imagesmith.compare.shown import amount, shown_apart
+
+__all__ = ["html"]
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""No browser fetches or runs anything for this page, whatever may be in it."""
+
+
+def html(comparison: Comparison, figures: Sequence[Figure]) -> str:
+    """The page."""
+    axis, lines = timelines(comparison)
+    shared = scales(axis, list(lines.values())) if axis else None
+    change = f"{comparison.name} {comparison.old} → {comparison.new}"
+    page = element(
+        "html",
+        element(
+            "head",
+            element("meta", charset="utf-8"),
+            element("meta", http_equiv="Content-Security-Policy", content=POLICY),
+            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            element("meta", name="color-scheme", content="light dark"),
+            element("title", f"{change}: {comparison.verdict.fit}"),
+            element("link", rel="icon", href="data:,"),
+            element("style", *map(_read, ("colours.css", "style.css"))),
+        ),
+        element(
+            "body",
+            _verdict(comparison, change),
+            element(
+                "main",
+                _glance(comparison, figures, shared, lines),
+                _timelines(comparison, shared, lines),
+                about.figures_table(comparison, figures),
+                about.costs(comparison),
+                about.plan(comparison),
+                about.rules(comparison),
+                about.methods(comparison, figures),
+                about.setting(comparison),
+                about.limits_list(comparison),
+            ),
+            element(
+                "footer",
+                element("p", f"Made by imagesmith compare, {comparison.created}."),
+            ),
+        ),
+        lang="en",
+    )
+    return f"<!DOCTYPE html>\n{tostring(page, encoding='unicode', method='html')}\n"
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text()
+
+
+def _verdict(comparison: Comparison, change: str) -> Element:
+    verdict = comparison.verdict
+    decisive = [lean for lean in verdict.leans if lean.decides]
+    return element(
+        "header",
+        element("p", "Cattle or pet? ", element("b", change), class_="eyebrow"),
+        element(
+            "h1",
+            verdict.fit.capitalize(),
+            ": " if MEANS[verdict.fit] else ".",
+            element("span", MEANS[verdict.fit]),
+        ),
+        element("p", prose(verdict.says), class_="lede"),
+        element(
+            "p",
+            f"Nothing was run: {comparison.static}. What follows are costs and the plan.",
+            class_="note",
+        )
+        if comparison.static
+        else None,
+        element("ul", [about.lean(item) for item in decisive], class_="leans")
+        if decisive
+        else None,
+    )
+
+
+def _glance(
+    comparison: Comparison,
+    figures: Sequence[Figure],
+    shared: Scales | None,
+    lines: Mapping[Scenario, Timeline],
+) -> Element | None:
+    if not comparison.outcomes:
+        return None
+    first = headline(figures, GLANCE)
+    head = element(
+        "tr",
+        element("th", "Way", scope="col"),
+        element("th", "Live connections", scope="col") if shared else None,
+        [element("th", named(figure), scope="col", class_="number") for figure in first],
+    )
+    return element(
+        "section",
+        element("h2", "At a glance", id="glance"),
+        element(
+            "table",
+            element("thead", head),
+            element(
+                "tbody",
+                [
+                    _glance_row(outcome, first, shared, lines.get(outcome.scenario))
+                    for outcome in comparison.outcomes
+                ],
+            ),
+            class_="glance",
+            aria_labelledby="glance",
+        ),
+        element(
+            "p",
+            "Each picture has the live connections, and below them, in red, the requests that "
+            "failed, on one axis of time; the shaded parts are the change and the way back. "
+            "Numbers are medians of all runs, and the smaller ones the least and the most.",
+            class_="fine",
+        ),
+    )
+
+
+def _glance_row(
+    outcome: Outcome, first: Sequence[Figure], shared: Scales | None, line: Timeline | None
+) -> Element:
+    said = note(outcome)
+    way = element(
+        "th",
+        element("b", outcome.scenario, class_="way"),
+        element("span", outcome.scenario.life, class_=f"life {outcome.scenario.life}"),
+        element("span", said, class_="note") if said and outcome.not_run is None else None,
+        scope="row",
+    )
+    if outcome.not_run is not None:
+        columns = len(first) + (shared is not None)
+        return element("tr", way, element("td", said, class_="note none", colspan=columns))
+    name = f"Live connections, {outcome.scenario}"
+    return element(
+        "tr",
+        way,
+        element(
+            "td",
+            spark(name, line, shared) if line and shared is not None else None,
+            class_="picture",
+        )
+        if shared
+        else None,
+        [
+            element("td", _apart(outcome, figure), class_="number", data_label=named(figure))
+            for figure in first
+        ],
+        class_="meaningless" if said else "",
+    )
+
+
+def _apart(outcome: Outcome, figure: Figure) -> list[Element | str]:
+    """The median, and below it the spread."""
+    found = outcome.figures.get(figure.key)
+    if not isinstance(found, Spread):
+        return [told(outcome, figure)]
+    median, spread = shown_apart(found, figure.unit)
+    return [median, element("span", spread, class_="spread")] if spread else [median]
+
+
+def _timelines(
+    comparison: Comparison, shared: Scales | None, lines: Mapping[Scenario, Timeline]
+) -> Element | None:
+    if shared is None:
+        return None
+    return element(
+        "section",
+        element("h2", "What happened, second by second", id="timelines"),
+        element(
+            "p",
+            "All pictures share one axis of time, on which the change began at 0, and one scale "
+            "for each row. The shaded parts are the change and the way back; the numbers above are "
+            "the steps, listed below each picture. A request counts when it was due.",
+            class_="fine",
+        ),
+        _legend(comparison),
+        [
+            _timeline(outcome, lines[outcome.scenario], shared)
+            for outcome in comparison.outcomes
+            if outcome.scenario in lines
+        ],
+        class_="timelines",
+    )
+
+
+def _legend(comparison: Comparison) -> Element:
+    def swatch(inner: Element, words: str, defs: Element | None = None) -> Element:
+        return element(
+            "li",
+            element("svg", defs, inner, width=18, height=12, aria_hidden="true", class_="swatch"),
+            words,
+        )
+
+    def box(**attributes: str) -> Element:
+        return element("rect", width=18, height=12, **attributes)
+
+    return element(
+        "ul",
+        swatch(
+            box(class_="old", fill="url(#legend-hatch)"),
+            f"{comparison.old} (old)",
+            element("defs", hatch("legend-hatch")),
+        ),
+        swatch(box(class_="new"), f"{comparison.new} (new)"),
+        swatch(box(class_="other"), "another, or not said"),
+        swatch(box(class_="failed"), "failed"),
+        class_="legend",
+    )
+
+
+def _timeline(outcome: Outcome, line: Timeline, shared: Scales) -> Element:
+    key = f"way-{outcome.scenario}"
+    said = note(outcome)
+    title = f"Timeline: {outcome.scenario}"
+    summary = _summary(line)
+    steps = [element("li", element("b", instant(step.at)), f" {step.text}") for step in line.steps]
+    return element(
+        "figure",
+        element(
+            "figcaption",
+            element(
+                "h3",
+                outcome.scenario,
+                " ",
+                element("span", outcome.scenario.life, class_=f"life {outcome.scenario.life}"),
+                id=key,
+            ),
+            element("p", f"{outcome.scenario.words}.".capitalize()),
+            element("p", said, class_="note") if said else None,
+            element("p", summary, class_="fine"),
+        ),
+        element(
+            "div",
+            chart(key, title, summary, line, shared),
+            class_="meaningless plot" if outcome.noise else "plot",
+        ),
+        element("ol", steps, class_="steps") if steps else None,
+        class_="timeline",
+        aria_labelledby=key,
+    )
+
+
+def _summary(line: Timeline) -> str:
+    """What the picture shows, in words."""
+    parts = [f"Run {line.number} of {line.of}."]
+    for item in line.phases:
+        if item.phase in (Phase.CHANGE, Phase.BACK):
+            name = "The change" if item.phase is Phase.CHANGE else "the way back"
+            parts.append(f"{name} took {amount(item.ended - item.began, Unit.SECONDS)}")
+    sentence = f"{parts[0]} {', '.join(parts[1:])}."
+    failed = sum(item.failed for item in line.bins)
+    if line.live:
+        least, most = (pick(item.connections for item in line.live) for pick in (min, max))
+        sentence += f" Of {most:,} connections {least:,} were live at the least."
+    if not failed:
+        return f"{sentence} No request failed."
+    reasons = ", ".join(f"{says} ({times:,})" for says, times in line.failures.items())
+    return f"{sentence} Requests that failed: {reasons}."

@@ -1,0 +1,138 @@
+"""A comparison as report.md, in GitHub's Markdown: for a pull request, or a job's summary.
+
+Names come from releases that anybody may have written: they are escaped.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+
+from imagesmith.compare.comparison import Comparison
+from imagesmith.compare.figure import Figure
+from imagesmith.compare.report.headline import (
+    MEANS,
+    cost_rows,
+    grouped,
+    headline,
+    lives,
+    named,
+    note,
+    told,
+)
+from imagesmith.compare.report.limits import limits
+from imagesmith.compare.report.setting import machine_pairs, workload_pairs
+
+__all__ = ["markdown"]
+
+
+def markdown(comparison: Comparison, figures: Sequence[Figure]) -> str:
+    """The document: the verdict first, and what few will read folded."""
+    return "\n\n".join(_parts(comparison, figures)) + "\n"
+
+
+def _parts(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
+    verdict = comparison.verdict
+    means = f": {MEANS[verdict.fit]}" if MEANS[verdict.fit] else ""
+    change = " ".join((comparison.name, comparison.old, "→", comparison.new))
+    yield f"### {_text(change)}"
+    yield f"**{verdict.fit.capitalize()}**{means}. {_prose(verdict.says)}"
+    decisive = [item for item in verdict.leans if item.decides]
+    if decisive:
+        yield _listed(item.says for item in decisive)
+    if comparison.static is not None:
+        yield f"Nothing was run: {_text(comparison.static)}."
+    yield from _figures(comparison, headline(figures))
+    notes = [
+        f"{outcome.scenario}: {said}" for outcome in comparison.outcomes if (said := note(outcome))
+    ]
+    if notes:
+        yield _listed(notes)
+    if comparison.static is None:
+        yield _folded("All figures", *_all(comparison, figures))
+    if comparison.costs:
+        heads = ["", *lives(comparison)]
+        yield _folded("What it costs to send and to build", _table(heads, cost_rows(comparison)))
+    yield _folded("The plan, and what else was weighed", *_weighed(comparison))
+    if comparison.static is None:
+        methods = (f"`{item.key}`: {item.title}. {item.method}" for item in figures)
+        yield _folded("How it was measured", _listed(methods))
+        pairs = workload_pairs(comparison.workload)
+        pairs += machine_pairs(comparison.machine) if comparison.machine else []
+        rows = [(name, [value]) for name, value in pairs]
+        yield _folded("The load and the machine", _table(["", ""], rows))
+    yield _folded("What this does not say", _listed(limits(comparison)))
+
+
+def _figures(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
+    """A table, of the scenarios that ran; nothing where none did."""
+    run = [outcome for outcome in comparison.outcomes if outcome.not_run is None]
+    if run and figures:
+        heads = [f"{item.scenario}{' (noise)' if item.noise else ''}" for item in run]
+        rows = [(named(item), [told(outcome, item) for outcome in run]) for item in figures]
+        yield _table(["", *heads], rows)
+
+
+def _all(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
+    yield "Medians of all runs, with the least and the most in parentheses."
+    for group, members in grouped(figures):
+        yield f"**{_text(group)}**"
+        yield from _figures(comparison, members)
+
+
+def _weighed(comparison: Comparison) -> Iterator[str]:
+    yield f"This change: **{_text(comparison.planned.verdict)}**."
+    if comparison.planned.reasons:
+        yield _listed(comparison.planned.reasons)
+    history = comparison.history
+    if history and history.changes:
+        yield (
+            f"Of the last {history.changes} changes {history.hot} could have gone hot, "
+            f"{history.restart} needed a restart, {history.replace} another container."
+        )
+    rest = [item for item in comparison.verdict.leans if not item.decides]
+    if rest:
+        yield _listed(f"{item.towards or 'neither'}: {item.says}" for item in rest)
+
+
+def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    lines = [_cells(heads), "|---" + "|--:" * (len(heads) - 1) + "|"]
+    lines += [_cells([name, *cells]) for name, cells in rows]
+    return "\n".join(lines)
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_text, cells))} |"
+
+
+def _listed(sentences: Iterator[str] | Sequence[str]) -> str:
+    return "\n".join(f"- {_prose(item)}" for item in sentences)
+
+
+def _folded(title: str, *parts: str) -> str:
+    return "\n\n".join((f"<details><summary>{title}</summary>", *parts, "</details>"))
+
+
+def _text(text: str) -> str:
+    """Words that are words, whatever is in them: of Markdown and HTML nothing is left."""
+    plain = re.sub(r"([\\`*_{}\[\]#|~!])", r"\\\1", " ".join(text.split()))
+    # What begins a list, a heading or a rule where it begins a line (CommonMark, 4 and 5).
+    plain = re.sub(r"^([-+=]|\d+(?=[.)](?:\s|$)))", _at_begin, plain)
+    return html.escape(plain, quote=False)
+
+
+def _at_begin(found: re.Match[str]) -> str:
+    return f"{found[1]}\\" if found[1].isdecimal() else f"\\{found[1]}"
+
+
+def _prose(text: str) -> str:
+    """A sentence of ours: what it has in backticks is code, and the rest are words."""
+    parts = re.split(r"`([^`]+)`", " ".join(text.split()))
+    return "".join(f"`{part}`" if at % 2 else _spaced(part) for at, part in enumerate(parts))
+
+
+def _spaced(text: str) -> str:
+    """As `_text`, with the blanks at both ends that it has."""
+    before, after = text[:1].isspace() * " ", text[1:][-1:].isspace() * " "
+    return f"{before}{_text(text)}{after}"

@@ -1,0 +1,94 @@
+"""report.md is GitHub's Markdown, read here by markdown-it; and what a terminal shows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from imagesmith.compare.comparison import Comparison
+from imagesmith.compare.report.markdown import markdown
+from imagesmith.compare.report.table import table
+from imagesmith.compare.scenario import Scenario
+from tests.compare.report.made import FIGURES, comparison_of, static_one, with_noise
+
+READER = MarkdownIt("commonmark").enable("table")
+FULL = comparison_of(runs=3)
+SMALL = comparison_of(runs=1, scenarios=[Scenario.HOT])
+
+
+def tags(text: str) -> list[str]:
+    """The elements of what it becomes, in order."""
+    return re.findall(r"<(\w+)", READER.render(text))
+
+
+def test_the_verdict_comes_first_and_every_figure_is_there() -> None:
+    text = markdown(FULL, FIGURES)
+    shown = READER.render(text)
+    assert shown.index("<strong>Pet</strong>") < shown.index("<table>") < shown.index("<details>")
+    assert shown.count("<table>") == 11
+    assert all(figure.method in unescape(shown) for figure in FIGURES)
+    assert tags(text).count("details") == text.count("</details>") == 6
+
+
+def test_noise_and_what_was_not_run_are_named() -> None:
+    text = markdown(with_noise(FULL), FIGURES)
+    assert "rolling (noise)" in text
+    assert "- hot: Not run: the change cannot go hot" in text
+    assert "| hot |" not in text
+
+
+def test_without_docker_it_has_costs_and_plan_only() -> None:
+    text = markdown(static_one(), FIGURES)
+    assert "Nothing was run: no Docker answered" in text
+    assert "Sent to each host" in text
+    assert "How it was measured" not in text
+
+
+NOTHING = [tag for tag in tags(markdown(SMALL, FIGURES)) if tag != "code"]
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text.split()))
+def test_any_name_is_words_and_breaks_no_table(text: str) -> None:
+    name = text.strip()
+    comparison = replace(
+        SMALL,
+        name=name,
+        planned=replace(SMALL.planned, reasons=[name]),
+        machine=replace(SMALL.machine, cpu_model=name) if SMALL.machine else None,
+    )
+    made = markdown(comparison, FIGURES)
+    assert [tag for tag in tags(made) if tag != "code"] == NOTHING
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["<script>alert(1)</script>", "a|b", "**b**", "[a](http://b)", "1. a", "- a", "`a", "# a"],
+)
+def test_what_looks_like_markup_stays_text(name: str) -> None:
+    shown = READER.render(markdown(replace(SMALL, name=name), FIGURES))
+    assert name in unescape(shown)
+    assert "<script" not in shown
+
+
+@pytest.mark.parametrize("comparison", [FULL, SMALL, with_noise(FULL), static_one()])
+def test_a_terminal_has_room_for_the_table(comparison: Comparison) -> None:
+    lines = table(comparison, FIGURES)
+    assert max(map(len, lines)) <= 100
+    assert lines[0] == "shop 0.1.0 → 0.2.0"
+    assert len(lines) < 30
+
+
+def test_the_table_has_a_column_for_each_way_and_the_figures_that_matter() -> None:
+    lines = table(with_noise(FULL), FIGURES)
+    head = next(line for line in lines if "recreate" in line)
+    assert head.split() == ["recreate", "rolling*", "blue-green"]
+    assert next(line for line in lines if line.startswith("In-memory")).split()[-3:] == ["lost"] * 3
+    assert any(line.startswith("* rolling: means nothing: the probe") for line in lines)
+    assert any(line.startswith("* hot: not run: the change cannot go hot") for line in lines)
+    assert not any("p50" in line for line in lines)
