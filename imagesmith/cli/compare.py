@@ -165,7 +165,10 @@ def compare(
     from imagesmith.cli.pets import say
     from imagesmith.compare.comparison import Planned
     from imagesmith.compare.dry import plan_of_action
-    from imagesmith.compare.report import document, table, write_reports
+    from imagesmith.compare.figures import FIGURES
+    from imagesmith.compare.report.document import document
+    from imagesmith.compare.report.table import table
+    from imagesmith.compare.report.write import write_reports
     from imagesmith.compare.session import Subject, put_together
     from imagesmith.docker.client import Docker
 
@@ -230,8 +233,12 @@ def compare(
                 balancer=balancer,
             )
             found = run_all(wanted, subject, built, running, scenarios, repeat)
-    written = write_reports(found, out)
-    print(json.dumps(document(found), indent=2) if as_json else "\n".join(table(found)))
+    written = write_reports(found, out, FIGURES)
+    if as_json:
+        print(json.dumps(document(found, FIGURES), indent=2))
+        return
+    for line in table(found, FIGURES):
+        print(line)
     for path in written:
         print(path)
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesmith.compare.comparison import Cost, Fit, History, Lean, Outcome, Planned, Verdict
-from imagesmith.compare.measured import Spread, Words
+from imagesmith.compare.measured import Spread, Unit, Words
 from imagesmith.compare.scenario import Life, Scenario
-from imagesmith.compare.wording import show_bytes, show_count, show_seconds
+from imagesmith.compare.shown import amount
 from imagesmith.compare.workload import Workload
 
 __all__ = ["Evidence", "judge"]
@@ -83,6 +83,10 @@ def _word(outcome: Outcome | None, key: str) -> str | None:
     return found.word if isinstance(found, Words) else None
 
 
+def _count(number: float) -> str:
+    return amount(number, Unit.COUNT)
+
+
 # --- the rules ---
 
 
@@ -111,8 +115,9 @@ def hot_harms(evidence: Evidence) -> Lean | None:
         mine = _number(hot, key) or 0.0
         theirs = (_number(cattle[0], key) or 0.0) if cattle else 0.0
         if mine and mine >= theirs:
-            says = f"{show_count(mine)} {what} in the hot upgrade, {show_count(theirs)} in "
-            says += f"{cattle[0].scenario.value}" if cattle else "none other"
+            says = f"{_count(mine)} {what} in the hot upgrade"
+            if cattle:
+                says += f", {_count(theirs)} in {cattle[0].scenario.value}"
             return Lean("hot-harms", Fit.CATTLE, says, decides=True)
     return None
 
@@ -158,10 +163,10 @@ def connections(evidence: Evidence) -> Lean | None:
     name = best.scenario.value
     if median >= NOTICED_SECONDS:
         says = f"even in {name} half of the clients were without a connection for "
-        says += f"{show_seconds(median)} or longer; hot dropped none"
+        says += f"{amount(median, Unit.SECONDS)} or longer; hot dropped none"
         return Lean("connections", Fit.PET, says)
-    says = f"in {name} {show_count(dropped)} connections were dropped and back within "
-    says += f"{show_seconds(worst)}; hot dropped none: it depends on what coming back costs"
+    says = f"in {name} {_count(dropped)} connections were dropped and back within "
+    says += f"{amount(worst, Unit.SECONDS)}; hot dropped none, so the cost of coming back decides"
     return Lean("connections", Fit.DEPENDS, says)
 
 
@@ -172,7 +177,7 @@ def requests(evidence: Evidence) -> Lean | None:
     best = evidence.cattle[0]
     failed = _number(best, "failed") or 0.0
     if failed and not _number(evidence.hot, "failed"):
-        says = f"{show_count(failed)} requests failed even in {best.scenario.value}, none in hot"
+        says = f"{_count(failed)} requests failed even in {best.scenario.value}, none in hot"
         return Lean("requests", Fit.PET, says)
     return None
 
@@ -185,8 +190,8 @@ def latency(evidence: Evidence) -> Lean | None:
     mine, theirs = _number(evidence.hot, "longest_during"), _number(best, "longest_during")
     if mine is None or theirs is None:
         return None
-    says = f"the longest request took {show_seconds(mine)} in hot, {show_seconds(theirs)} in "
-    says += best.scenario.value
+    says = f"the longest request took {amount(mine, Unit.SECONDS)} in hot, "
+    says += f"{amount(theirs, Unit.SECONDS)} in {best.scenario.value}"
     if mine >= PAUSE_SECONDS and mine >= FACTOR * theirs:
         return Lean("latency", Fit.CATTLE, says)
     if theirs >= PAUSE_SECONDS and theirs >= FACTOR * mine:
@@ -214,7 +219,8 @@ def transfer(evidence: Evidence) -> Lean | None:
     if mine is None or theirs is None:
         return None
     if theirs.per_day >= MUCH_BYTES and theirs.per_day >= MANY_TIMES * mine.per_day:
-        says = f"{show_bytes(theirs.per_day)} a day as cattle, {show_bytes(mine.per_day)} as a pet"
+        says = f"{amount(theirs.per_day, Unit.BYTES)} a day as cattle, "
+        says += f"{amount(mine.per_day, Unit.BYTES)} as a pet"
         return Lean("transfer", Fit.PET, says)
     return None
 

@@ -16,11 +16,11 @@ from imagesmith.compare.probe.lines import Line
 from imagesmith.compare.probe.pages import Page
 from imagesmith.compare.probe.reconnect import Waits
 from imagesmith.compare.probe.schedule import Schedule
-from imagesmith.compare.probe.spec import Spec
+from imagesmith.compare.probe.spec import Address, Spec
 from imagesmith.compare.probe.thread import LoopThread
 from imagesmith.compare.probe.websocket import Socket
 from imagesmith.compare.run import Load
-from imagesmith.compare.workload import HoldHttp, HoldTcp
+from imagesmith.compare.workload import Hold, HoldHttp, HoldTcp
 from imagesmith.errors import CompareError
 
 __all__ = ["carry"]
@@ -36,7 +36,8 @@ async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event)
     stopped before; CompareError when the application is not there."""
     schedule = Schedule(spec.workload, spec.http)
     async with _sending(schedule) as thread, _session() as session:
-        if failure := await thread.run(schedule.first()):
+        asks = spec.workload.path is not None
+        if asks and (failure := await thread.run(schedule.first())):
             raise CompareError(
                 f"GET {spec.workload.path} of the application at {spec.http[0]}:{spec.http[1]}: "
                 f"{failure}"
@@ -47,11 +48,12 @@ async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event)
                 return None
             start = time.monotonic()
             began(start)
-            sending = asyncio.create_task(thread.run(schedule.send(start)))
+            sending = asyncio.create_task(thread.run(schedule.send(start))) if asks else None
             await stop.wait()
             ended = time.monotonic()
             seen = [client.seen(start, ended) for client in clients]
-            sending.cancel()
+            if sending:
+                sending.cancel()
         await thread.run(schedule.settle())
         return Load(
             seconds=ended - start,
@@ -82,12 +84,14 @@ def _session() -> aiohttp.ClientSession:
 
 def _clients(spec: Spec, session: aiohttp.ClientSession) -> list[Held]:
     hold = spec.workload.hold
+    if hold is None:
+        return []
     count = spec.workload.connections
     now = time.monotonic()
     return [
         Held(
             number,
-            _opens(spec, session),
+            _opens(spec.hold, hold, session),
             every=hold.every,
             phase=now + hold.every * number / count,
             waits=Waits(number, spec.workload.jitter),
@@ -96,13 +100,12 @@ def _clients(spec: Spec, session: aiohttp.ClientSession) -> list[Held]:
     ]
 
 
-def _opens(spec: Spec, session: aiohttp.ClientSession) -> Open:
-    hold = spec.workload.hold
+def _opens(there: Address, hold: Hold, session: aiohttp.ClientSession) -> Open:
     if isinstance(hold, HoldTcp):
-        return lambda: Line.open(spec.hold, hold.say)
+        return lambda: Line.open(there, hold.say)
     if isinstance(hold, HoldHttp):
-        return lambda: Page.open(spec.hold, hold.path)
-    return lambda: Socket.open(session, spec.hold, hold.path, hold.say)
+        return lambda: Page.open(there, hold.path)
+    return lambda: Socket.open(session, there, hold.path, hold.say)
 
 
 @asynccontextmanager
