@@ -23,10 +23,10 @@ def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def called(line: str) -> tuple[str, list[str]] | None:
     """The command that a line of a shell calls, and its words; None if it calls no imagesmith."""
-    found = re.search(r"\bimagesmith (.*)", line)
+    found = re.search(r"\bimagesmith (.*)", line.partition(" #")[0])
     if not found:
         return None
-    words = shlex.split(found[1].partition(" #")[0].replace(")", " "))
+    words = shlex.split(found[1].replace(")", " "))
     end = next((at for at, word in enumerate(words) if word in (">", "|", "&&")), len(words))
     name = "imagesmith"
     for at, word in enumerate(words[:end]):
