@@ -5,6 +5,7 @@
 # make soak      the tests that take long: killed builds and upgrades, each upgrade of the pairs
 # make man       the man pages, from the commands: docs/man
 # make dist      the wheel and the sdist, each installed and tried: dist/
+# make recording the terminal in README.md, run anew: docs/images/recording.svg
 # make bench     the figures that README.md quotes, and times beside those of Dockerfiles
 # make bench-upgrade  how long a hot upgrade takes, beside one by hand (IMAGESMITH_REFERENCE=DIR)
 
@@ -13,7 +14,7 @@ PATH := $(CURDIR)/.venv/bin:$(PATH)
 WORKFLOWS := $(wildcard .github/workflows/*.yml docs/ci/github-*.yml)
 UNIT := not release and not oracle and not container and not fuzz
 
-.PHONY: setup demo test unit check soak man dist bench bench-upgrade
+.PHONY: setup demo test unit check soak man dist recording bench bench-upgrade
 
 setup:
 	@.ci/venv
@@ -52,6 +53,10 @@ man: setup
 
 dist: setup
 	.ci/dist
+
+recording: setup
+	.ci/tools elixir
+	.ci/engine run $(PYTHON) -m docs.recording docs/images/recording.svg
 
 bench: setup
 	.ci/tools elixir

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from imagesmith.cli.app import command_of
 from imagesmith.cli.commands import COMMANDS, GROUPS
 from tests.shop import REPO
+from tests.typed import called
 
 DOCUMENTS = [*REPO.glob("*.md"), *(REPO / "docs").glob("*.md")]
 SOURCES = list((REPO / "imagesmith").rglob("*.py"))
@@ -19,21 +19,6 @@ SOURCES = list((REPO / "imagesmith").rglob("*.py"))
 @pytest.fixture(autouse=True)
 def _unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("IMAGESMITH_CACHE_DIR", raising=False)
-
-
-def called(line: str) -> tuple[str, list[str]] | None:
-    """The command that a line of a shell calls, and its words; None if it calls no imagesmith."""
-    found = re.search(r"\bimagesmith (.*)", line.partition(" #")[0])
-    if not found:
-        return None
-    words = shlex.split(found[1].replace(")", " "))
-    end = next((at for at, word in enumerate(words) if word in (">", "|", "&&")), len(words))
-    name = "imagesmith"
-    for at, word in enumerate(words[:end]):
-        name = f"{name} {word}"
-        if name not in GROUPS:
-            return name, words[at + 1 : end]
-    return name, []
 
 
 def console_lines(text: str) -> list[str]:
