@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from imagesmith import __version__
 from tests.shop import REPO
@@ -46,3 +48,15 @@ def test_tag_version_and_changelog_have_to_agree(
     done = dist(tmp_path, tag, heading)
     assert done.returncode == 1
     assert said in done.stderr
+
+
+def test_the_job_that_publishes_is_the_only_one_that_may_say_who_it_is() -> None:
+    """And it runs nothing of ours: what it publishes was built, and tried, by the one before."""
+    workflow: Any = yaml.safe_load((REPO / ".github/workflows/release.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    jobs = workflow["jobs"]
+    assert jobs["publish"]["permissions"] == {"id-token": "write"}
+    assert [name for name, job in jobs.items() if "permissions" in job] == ["publish"]
+    assert jobs["publish"]["environment"]["name"] == "pypi"
+    assert jobs["publish"]["needs"] == "build"
+    assert not [step for step in jobs["publish"]["steps"] if "run" in step]
