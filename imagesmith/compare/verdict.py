@@ -253,13 +253,22 @@ def judge(evidence: Evidence) -> Verdict:
     gained = [lean for lean in leans if lean.towards is Fit.PET and lean.rule != HISTORY]
     against = [lean for lean in leans if lean.towards is Fit.CATTLE]
     undecided = [lean for lean in leans if lean.towards is Fit.DEPENDS]
-    if evidence.hot is None and undecided:
-        return _verdict(Fit.DEPENDS, leans)
+    if evidence.hot is None:
+        return _without_hot(evidence, leans, undecided)
     if gained and not against:
         return _verdict(Fit.PET, leans)
     if not gained and (against or not undecided):
         return _verdict(Fit.CATTLE, leans)
     return _verdict(Fit.DEPENDS, leans)
+
+
+def _without_hot(evidence: Evidence, leans: Sequence[Lean], undecided: Sequence[Lean]) -> Verdict:
+    """Of the hot upgrade nothing is known, so nothing speaks for it, and nothing against it."""
+    if undecided:
+        return _verdict(Fit.DEPENDS, leans)
+    why = next((item.noise for item in evidence.outcomes if item.scenario is Scenario.HOT), None)
+    says = f"It depends: the hot upgrade was not measured{f' ({why})' if why else ''}."
+    return Verdict(Fit.DEPENDS, says, leans)
 
 
 def _unmeasured(leans: Sequence[Lean]) -> Verdict:

@@ -156,6 +156,13 @@ def test_a_meaningless_run_is_not_looked_at() -> None:
     assert "state" not in {lean.rule for lean in found.leans}
 
 
+def test_a_hot_upgrade_that_was_not_measured_is_not_judged() -> None:
+    noisy = replace(upgraded(state="kept"), noise="the machine was busy")
+    found = judge(evidence(replaced(state="lost"), noisy))
+    assert found.fit is Fit.DEPENDS
+    assert "the machine was busy" in found.says
+
+
 def test_without_a_measurement_it_depends_unless_the_plan_decides() -> None:
     assert judge(evidence()).fit is Fit.DEPENDS
     planned = Planned("restart", ["a struct changed shape"])
