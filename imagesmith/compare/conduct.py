@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagesmith.compare.balancer import Balancer
 from imagesmith.compare.fleet import Fleet
 from imagesmith.compare.lab import LOOPBACK, open_lab
 from imagesmith.compare.meter import metered
+from imagesmith.compare.record import Killed, Record
 from imagesmith.compare.replica import Kind
-from imagesmith.compare.run import Crash, Load, Phase, Run, Span, Step
+from imagesmith.compare.run import Load, Phase, Run
 from imagesmith.compare.scenario import Scenario
 from imagesmith.compare.ways import Way
 from imagesmith.compare.workload import Workload
 from imagesmith.docker.sdk import connect
+from imagesmith.errors import UpgradeError
 
 if TYPE_CHECKING:
     from imagesmith.compare.probe.process import Probe
@@ -44,24 +46,6 @@ class Setting:
     drain: float
 
 
-@dataclass(slots=True)
-class _Clock:
-    """Puts everything on one axis, whose zero is known when the load has begun."""
-
-    began: float = 0.0
-    steps: list[tuple[float, str]] = field(default_factory=list)
-    phases: dict[Phase, tuple[float, float]] = field(default_factory=dict)
-
-    def step(self, text: str) -> None:
-        self.steps.append((time.monotonic(), text))
-
-    @contextmanager
-    def phase(self, phase: Phase) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self.phases[phase] = (began, time.monotonic())
-
-
 def conduct(
     scenario: Scenario,
     setting: Setting,
@@ -71,17 +55,17 @@ def conduct(
 ) -> Run:
     """Go it once; `images` are references by version, of the scenario's life.
 
-    Everything started is removed before this returns or raises. Raises DockerError, CompareError,
-    and UpgradeError where a hot upgrade fails.
+    Everything started is removed before this returns or raises. Raises DockerError, CompareError;
+    a hot upgrade that fails is the run's trouble.
     """
     client = connect("compare")
-    clock = _Clock()
+    record = Record(scenario)
     with ExitStack() as opened:
         opened.callback(client.close)
         lab = opened.enter_context(open_lab(client, setting.network))
 
         def step(text: str) -> None:
-            clock.step(text)
+            record.step(text)
             tell(text)
 
         balancer = lab.balancer(setting.balancer, setting.workload)
@@ -90,19 +74,13 @@ def conduct(
         fleet.tell = step
         meter = opened.enter_context(metered(client, fleet.ids))
         probe = opened.enter_context(_loaded(setting.workload, balancer))
-        clock.began = probe.began if probe else time.monotonic()
-        pauses, killed = _go(fleet, way, setting.settle, clock)
-        load = probe.stop() if probe else Load(time.monotonic() - clock.began, (), (), 0.0)
-    zero = clock.began
-    return Run(
-        scenario,
-        load,
-        {phase: Span(began - zero, ended - zero) for phase, (began, ended) in clock.phases.items()},
-        [Step(at - zero, text) for at, text in clock.steps],
-        [replace(use, at=use.at - zero) for use in meter.uses],
-        pauses,
-        _crash(load, killed.at - zero, killed.ready - zero),
-    )
+        record.began = probe.began if probe else time.monotonic()
+        try:
+            _go(fleet, way, setting.settle, record)
+        except UpgradeError as error:
+            record.trouble = error.message
+        load = probe.stop() if probe else Load(time.monotonic() - record.began, (), (), 0.0)
+    return record.run(load, meter.uses)
 
 
 def _loaded(workload: Workload, balancer: Balancer) -> AbstractContextManager[Probe | None]:
@@ -114,46 +92,19 @@ def _loaded(workload: Workload, balancer: Balancer) -> AbstractContextManager[Pr
     return Probe.start(workload, http=requests, hold=held)
 
 
-@dataclass(frozen=True, slots=True)
-class _Killed:
-    """When all containers were killed, and when all were ready again."""
-
-    at: float
-    ready: float
-
-
-def _go(fleet: Fleet, way: Way, settle: float, clock: _Clock) -> tuple[list[float], _Killed]:
-    with clock.phase(Phase.BEFORE):
+def _go(fleet: Fleet, way: Way, settle: float, record: Record) -> None:
+    with record.phase(Phase.BEFORE):
         time.sleep(settle)
-    with clock.phase(Phase.CHANGE):
-        pauses = way.change(fleet)
-    with clock.phase(Phase.AFTER):
+    with record.phase(Phase.CHANGE):
+        record.pauses = way.change(fleet)
+    with record.phase(Phase.AFTER):
         time.sleep(settle)
     fleet.kill()
     killed = time.monotonic()
     fleet.revive()
-    ready = time.monotonic()
+    record.killed = Killed(killed, time.monotonic())
     time.sleep(CRASH_SETTLE_SECONDS)
-    with clock.phase(Phase.BACK):
+    with record.phase(Phase.BACK):
         way.back(fleet)
-    with clock.phase(Phase.END):
+    with record.phase(Phase.END):
         time.sleep(settle)
-    return pauses, _Killed(killed, ready)
-
-
-def _crash(load: Load, killed: float, ready: float) -> Crash:
-    """What the requests tell that were due after the kill; else what the readiness probe did."""
-    after = sorted(
-        (item for item in load.requests if item.due >= killed and item.failure is None),
-        key=lambda item: item.due + item.seconds,
-    )
-    if not after:
-        return Crash(None, ready - killed, None)
-    first = after[0]
-    told = sorted(load.requests, key=lambda item: item.due)
-    last = {
-        item.server: item.state for item in told if item.due < killed and item.state is not None
-    }
-    states = [item.state for item in after if item.state is not None and item.due < ready + 1.0]
-    kept = min(states) >= min(last.values()) if states and last else None
-    return Crash(first.version, first.due + first.seconds - killed, kept)

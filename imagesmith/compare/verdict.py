@@ -111,6 +111,8 @@ def hot_harms(evidence: Evidence) -> Lean | None:
     hot, cattle = evidence.hot, evidence.cattle
     if hot is None:
         return None
+    if trouble := next((run.trouble for run in hot.runs if run.trouble), None):
+        return Lean("hot-harms", Fit.CATTLE, f"the hot upgrade failed: {trouble}", decides=True)
     for key, what in (("failed", "requests failed"), ("dropped", "connections were dropped")):
         mine = _number(hot, key) or 0.0
         theirs = (_number(cattle[0], key) or 0.0) if cattle else 0.0

@@ -80,7 +80,8 @@ def hot(bundle: Bundle, probe: Probe | None) -> Way:
 
     def change(fleet: Fleet) -> list[float]:
         containers = [Container(str(item.container.name)) for item in fleet.serving]
-        done = upgrade_group(containers, bundle, Options(watch=0, probe=probe), fleet.tell)
+        options = Options(watch=0, probe=probe)
+        done = upgrade_group(containers, bundle, options, partial(_short, fleet))
         return [item.installed.longest for item in done if item.installed]
 
     def back(fleet: Fleet) -> list[float]:
@@ -92,5 +93,12 @@ def hot(bundle: Bundle, probe: Probe | None) -> Way:
     return Way(change, back)
 
 
+def _short(fleet: Fleet, text: str) -> None:
+    """A step of an upgrade names its container; here each has a shorter name."""
+    for item in fleet.serving:
+        text = text.replace(str(item.container.name), item.name)
+    fleet.tell(text)
+
+
 def _named(fleet: Fleet, name: str, text: str) -> None:
-    fleet.tell(f"{name}: {text}")
+    _short(fleet, f"{name}: {text}")
