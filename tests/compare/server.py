@@ -149,7 +149,7 @@ class Server:
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
         assert request.transport is not None
-        with self._holding(request.transport):
+        with self._holding(request.transport), suppress(ConnectionResetError):
             async for message in socket:
                 self.heard.append(time.monotonic())
                 await self._free.wait()
