@@ -43,6 +43,7 @@ class Server:
     opened: list[float] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _free: asyncio.Event = field(default_factory=asyncio.Event)
+    _runners: list[web.AppRunner] = field(default_factory=list)
     _listeners: dict[str, asyncio.Server] = field(default_factory=dict)
 
     def start(self) -> None:
@@ -78,8 +79,7 @@ class Server:
 
     def stop(self) -> None:
         """Be gone."""
-        self._run(self._refuse())
-        self._run(self._cut())
+        self._run(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _run(self, work: Coroutine[object, object, Value]) -> Value:
@@ -94,7 +94,8 @@ class Server:
         app = web.Application()
         app.router.add_get("/", self._home)
         app.router.add_get("/live", self._live)
-        runner = web.AppRunner(app)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        self._runners.append(runner)
         await runner.setup()
         assert runner.server is not None
         self._listeners = {
@@ -107,6 +108,13 @@ class Server:
         for name, listener in self._listeners.items():
             setattr(self, name, listener.sockets[0].getsockname()[1])
         return time.monotonic()
+
+    async def _stop(self) -> None:
+        self._free.set()
+        await self._refuse()
+        await self._cut()
+        for runner in self._runners:
+            await runner.cleanup()
 
     async def _refuse(self) -> float:
         for listener in self._listeners.values():
@@ -141,7 +149,7 @@ class Server:
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
         assert request.transport is not None
-        with self._holding(request.transport):
+        with self._holding(request.transport), suppress(ConnectionResetError):
             async for message in socket:
                 self.heard.append(time.monotonic())
                 await self._free.wait()

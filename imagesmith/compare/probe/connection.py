@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias
 
-__all__ = ["Closed", "Connection", "Open"]
+__all__ = ["Closed", "Connection", "Open", "words"]
 
 
 class Closed(Exception):
@@ -36,3 +37,10 @@ class Connection(Protocol):
 
 Open: TypeAlias = Callable[[], Awaitable[Connection]]
 """Opens one; raises Closed or OSError."""
+
+
+def words(error: Exception) -> str:
+    """The same words for the same failure: asyncio's own hold an address."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    return str(error) or type(error).__name__

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from imagesmith.compare.probe.connection import Closed, Connection, Open
+from imagesmith.compare.probe.connection import Closed, Connection, Open, words
 from imagesmith.compare.probe.reconnect import Waits
 from imagesmith.compare.run import Client
 
@@ -144,11 +144,8 @@ class Held:
             self._since = None
 
     def _failed(self, error: Exception) -> None:
-        self.trouble = str(error) or (
-            f"no answer within {ANSWER:.0f} s"
-            if isinstance(error, TimeoutError)
-            else type(error).__name__
-        )
+        late = isinstance(error, TimeoutError) and error.errno is None
+        self.trouble = f"no answer within {ANSWER:g} s" if late else words(error)
 
 
 class _Voice:

@@ -24,6 +24,9 @@ class _Document:
     clients: list[_Client]
 
 
+_DOCUMENT = TypeAdapter(_Document)
+
+
 def load_to_line(load: Load) -> bytes:
     """Times to the microsecond, which is more than can be known of them."""
     document = _Document(
@@ -50,12 +53,12 @@ def load_to_line(load: Load) -> bytes:
             for client in load.clients
         ],
     )
-    return TypeAdapter(_Document).dump_json(document)
+    return _DOCUMENT.dump_json(document)
 
 
 def load_of_line(line: bytes) -> Load:
     """The other way; ValueError where it is no such line."""
-    document = TypeAdapter(_Document).validate_json(line)
+    document = _DOCUMENT.validate_json(line)
     return Load(
         seconds=document.seconds,
         late=document.late,

@@ -13,6 +13,7 @@ import time
 
 import aiohttp
 
+from imagesmith.compare.probe.connection import words
 from imagesmith.compare.probe.spec import Address
 from imagesmith.compare.run import Request
 from imagesmith.compare.workload import Workload
@@ -103,7 +104,7 @@ class Schedule:
                 if not 200 <= response.status < 400:
                     failure = str(response.status)
         except TimeoutError:
-            failure = f"no answer within {TIMEOUT:.0f} s"
+            failure = f"no answer within {TIMEOUT:g} s"
         except (aiohttp.ClientError, OSError) as error:
             failure = _words(error)
         seconds = time.monotonic() - due
@@ -128,15 +129,11 @@ def _session(*, close: bool) -> aiohttp.ClientSession:
 
 
 def _words(error: Exception) -> str:
-    """The same words for the same failure, without an address."""
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "closed without an answer"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "closed in the middle of an answer"
-    return str(error) or type(error).__name__
+    return words(error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error)
 
 
 def _read(body: bytes, version: str | None, state: str | None) -> tuple[str | None, int | None]:

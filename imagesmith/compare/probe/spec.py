@@ -27,10 +27,13 @@ class Spec:
 
     def to_line(self) -> bytes:
         """JSON without a line break."""
-        return TypeAdapter(Spec).dump_json(self)
+        return _SPEC.dump_json(self)
 
     @classmethod
     def of_line(cls, line: bytes) -> Spec:
         """The other way. The kind of `hold` is not told, its fields tell: pydantic takes, of the
         kinds that the fields suit, the one that most of them belong to."""
-        return TypeAdapter(Spec).validate_json(line)
+        return _SPEC.validate_json(line)
+
+
+_SPEC = TypeAdapter(Spec)

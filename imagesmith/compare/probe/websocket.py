@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import aiohttp
 
-from imagesmith.compare.probe.connection import Closed
+from imagesmith.compare.probe.connection import Closed, words
 from imagesmith.compare.probe.spec import Address
 
 __all__ = ["Socket"]
@@ -38,7 +38,7 @@ class Socket:
         except aiohttp.WSServerHandshakeError as error:
             raise Closed(f"answered {error.status} to a WebSocket's handshake") from None
         except aiohttp.ClientError as error:
-            raise Closed(str(error) or type(error).__name__) from None
+            raise Closed(words(error)) from None
         return cls(socket, say)
 
     def say(self) -> None:
