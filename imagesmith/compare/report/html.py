@@ -11,7 +11,7 @@ from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Spread, Unit
 from imagesmith.compare.report import about
-from imagesmith.compare.report.headline import GLANCE, MEANS, headline, named, note, told
+from imagesmith.compare.report.headline import GLANCE, MEANS, headline, named, note, told, troubles
 from imagesmith.compare.report.markup import element, prose
 from imagesmith.compare.report.scales import Scales, instant, scales
 from imagesmith.compare.report.svg import chart, hatch, spark
@@ -250,6 +250,7 @@ def _timeline(outcome: Outcome, line: Timeline, shared: Scales) -> Element:
             ),
             element("p", f"{outcome.scenario.words}.".capitalize()),
             element("p", said, class_="note") if said else None,
+            [element("p", f"{trouble}.", class_="note") for trouble in troubles(outcome)],
             element("p", summary, class_="fine"),
         ),
         element(
