@@ -25,8 +25,11 @@ MARKS = 52
 """Pixels over the first row: the names of the phases, and two lanes of the steps' numbers."""
 
 HEAD, GAP, FOOT = 20, 16, 22
-NEAR = 0.036
-"""Steps that are nearer than this share of the axis have one mark together."""
+NEAR = 0.06
+"""Steps that are nearer than this share of the axis have one mark together: with two lanes, a phone
+has room for the numbers."""
+APART = 0.2
+"""How far the way back has to begin after the change, for both names to stand right of there."""
 
 CHANGES = {Phase.CHANGE: "change", Phase.BACK: "back"}
 
@@ -245,11 +248,16 @@ def _span(item: Bin, line: Timeline, shared: Scales) -> float:
 
 def _phases(line: Timeline, shared: Scales, bottom: float) -> list[Element]:
     """The times in which something is done, as bands behind all rows."""
-    names = [
-        element("text", CHANGES[item.phase], x=shared.x(item.began), dx=3, y=12, class_="phase")
-        for item in line.phases
-        if item.phase in CHANGES
-    ]
+    began = {item.phase: item.began for item in line.phases if item.phase in CHANGES}
+    shares = [shared.share(at) for at in began.values()]
+    close = len(shares) > 1 and shares[1] - shares[0] < APART
+    names = []
+    for phase, at in began.items():
+        left = close and phase is Phase.CHANGE
+        name = element("text", CHANGES[phase], x=shared.x(at), y=12, class_="phase")
+        name.set("dx", "-4" if left else "4")
+        name.set("text-anchor", "end" if left else "start")
+        names.append(name)
     return [*_bands(line, shared, 0, bottom), *names]
 
 
