@@ -19,7 +19,7 @@ from imagesmith.compare.report.timeline import Bin, Live, Moment, Timeline
 from imagesmith.compare.run import Phase
 from imagesmith.compare.shown import amount
 
-__all__ = ["chart", "hatch", "marks", "spark"]
+__all__ = ["chart", "hatch", "spark"]
 
 MARKS = 52
 """Pixels over the first row: the names of the phases, and two lanes of the steps' numbers."""
@@ -291,7 +291,7 @@ def _time(shared: Scales, bottom: float) -> list[Element]:
     return drawn
 
 
-def marks(steps: Sequence[Moment], shared: Scales) -> list[tuple[float, Sequence[int]]]:
+def _groups(steps: Sequence[Moment], shared: Scales) -> list[tuple[float, Sequence[int]]]:
     """Where marks stand, and the numbers of the steps (from 1) that each is for: so far from each
     other that they can be read."""
     found: list[tuple[float, list[int]]] = []
@@ -304,8 +304,10 @@ def marks(steps: Sequence[Moment], shared: Scales) -> list[tuple[float, Sequence
 
 
 def _marks(line: Timeline, shared: Scales, bottom: float) -> list[Element]:
-    drawn = []
-    for lane, (at, numbers) in enumerate(marks(line.steps, shared)):
+    """A line for each step, and over them the numbers, each of which may be for many."""
+    places = dict.fromkeys(shared.x(step.at) for step in line.steps)
+    drawn = [element("line", x1=x, x2=x, y1=MARKS, y2=bottom, class_="step") for x in places]
+    for lane, (at, numbers) in enumerate(_groups(line.steps, shared)):
         name = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
         y = 28 + lane % 2 * 13
         x = shared.x(at)
@@ -317,7 +319,7 @@ def _marks(line: Timeline, shared: Scales, bottom: float) -> list[Element]:
             element(
                 "g",
                 element("title", says),
-                element("line", x1=x, x2=x, y1=y + 3, y2=bottom, class_="step"),
+                element("line", x1=x, x2=x, y1=y + 3, y2=MARKS, class_="step"),
                 element("text", name, x=x, y=y, class_="number"),
             )
         )
