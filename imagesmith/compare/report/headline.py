@@ -11,7 +11,18 @@ from imagesmith.compare.measured import Unit
 from imagesmith.compare.scenario import Life
 from imagesmith.compare.shown import UNKNOWN, amount, shown
 
-__all__ = ["GLANCE", "MEANS", "cost_rows", "grouped", "headline", "lives", "named", "note", "told"]
+__all__ = [
+    "GLANCE",
+    "MEANS",
+    "cost_rows",
+    "grouped",
+    "headline",
+    "lives",
+    "named",
+    "note",
+    "told",
+    "troubles",
+]
 
 MEANS = {
     Fit.CATTLE: "replace the containers whole, at every deploy",
@@ -48,8 +59,9 @@ def grouped(figures: Sequence[Figure]) -> Iterator[tuple[str, list[Figure]]]:
 
 
 def named(figure: Figure) -> str:
-    """Its title, where it begins a line."""
-    return figure.title[:1].upper() + figure.title[1:]
+    """Its title, where it begins a line; `p99` stays as it is."""
+    title = figure.title
+    return title if title[1:2].isdigit() else title[:1].upper() + title[1:]
 
 
 def told(outcome: Outcome, figure: Figure) -> str:
@@ -64,6 +76,15 @@ def note(outcome: Outcome) -> str | None:
     if outcome.noise is not None:
         return f"Means nothing: {outcome.noise}"
     return None
+
+
+def troubles(outcome: Outcome) -> list[str]:
+    """Of each run that ended before its last phase, why."""
+    return [
+        f"Run {number} ended early: {run.trouble}"
+        for number, run in enumerate(outcome.runs, 1)
+        if run.trouble is not None
+    ]
 
 
 def cost_rows(comparison: Comparison) -> list[tuple[str, list[str]]]:

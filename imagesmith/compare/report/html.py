@@ -9,16 +9,17 @@ from xml.etree.ElementTree import Element, tostring
 
 from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
-from imagesmith.compare.measured import Spread, Unit
+from imagesmith.compare.measured import Unit
 from imagesmith.compare.report import about
-from imagesmith.compare.report.headline import GLANCE, MEANS, headline, named, note, told
+from imagesmith.compare.report.glance import glance
+from imagesmith.compare.report.headline import MEANS, note, troubles
 from imagesmith.compare.report.markup import element, prose
 from imagesmith.compare.report.scales import Scales, instant, scales
-from imagesmith.compare.report.svg import chart, hatch, spark
+from imagesmith.compare.report.svg import chart, hatch
 from imagesmith.compare.report.timeline import Timeline, timelines
 from imagesmith.compare.run import Phase
 from imagesmith.compare.scenario import Scenario
-from imagesmith.compare.shown import amount, shown_apart
+from imagesmith.compare.shown import amount
 
 __all__ = ["html"]
 
@@ -48,7 +49,7 @@ def html(comparison: Comparison, figures: Sequence[Figure]) -> str:
             _verdict(comparison, change),
             element(
                 "main",
-                _glance(comparison, figures, shared, lines),
+                glance(comparison, figures, shared, lines),
                 _timelines(comparison, shared, lines),
                 about.figures_table(comparison, figures),
                 about.costs(comparison),
@@ -96,89 +97,6 @@ def _verdict(comparison: Comparison, change: str) -> Element:
         if decisive
         else None,
     )
-
-
-def _glance(
-    comparison: Comparison,
-    figures: Sequence[Figure],
-    shared: Scales | None,
-    lines: Mapping[Scenario, Timeline],
-) -> Element | None:
-    if not comparison.outcomes:
-        return None
-    first = headline(figures, GLANCE)
-    head = element(
-        "tr",
-        element("th", "Way", scope="col"),
-        element("th", "Live connections", scope="col") if shared else None,
-        [element("th", named(figure), scope="col", class_="number") for figure in first],
-    )
-    return element(
-        "section",
-        element("h2", "At a glance", id="glance"),
-        element(
-            "table",
-            element("thead", head),
-            element(
-                "tbody",
-                [
-                    _glance_row(outcome, first, shared, lines.get(outcome.scenario))
-                    for outcome in comparison.outcomes
-                ],
-            ),
-            class_="glance",
-            aria_labelledby="glance",
-        ),
-        element(
-            "p",
-            "Each picture has the live connections, and below them, in red, the requests that "
-            "failed, on one axis of time; the shaded parts are the change and the way back. "
-            "Numbers are medians of all runs, and the smaller ones the least and the most.",
-            class_="fine",
-        ),
-    )
-
-
-def _glance_row(
-    outcome: Outcome, first: Sequence[Figure], shared: Scales | None, line: Timeline | None
-) -> Element:
-    said = note(outcome)
-    way = element(
-        "th",
-        element("b", outcome.scenario, class_="way"),
-        element("span", outcome.scenario.life, class_=f"life {outcome.scenario.life}"),
-        element("span", said, class_="note") if said and outcome.not_run is None else None,
-        scope="row",
-    )
-    if outcome.not_run is not None:
-        columns = len(first) + (shared is not None)
-        return element("tr", way, element("td", said, class_="note none", colspan=columns))
-    name = f"Live connections, {outcome.scenario}"
-    return element(
-        "tr",
-        way,
-        element(
-            "td",
-            spark(name, line, shared) if line and shared is not None else None,
-            class_="picture",
-        )
-        if shared
-        else None,
-        [
-            element("td", _apart(outcome, figure), class_="number", data_label=named(figure))
-            for figure in first
-        ],
-        class_="meaningless" if said else "",
-    )
-
-
-def _apart(outcome: Outcome, figure: Figure) -> list[Element | str]:
-    """The median, and below it the spread."""
-    found = outcome.figures.get(figure.key)
-    if not isinstance(found, Spread):
-        return [told(outcome, figure)]
-    median, spread = shown_apart(found, figure.unit)
-    return [median, element("span", spread, class_="spread")] if spread else [median]
 
 
 def _timelines(
@@ -250,6 +168,7 @@ def _timeline(outcome: Outcome, line: Timeline, shared: Scales) -> Element:
             ),
             element("p", f"{outcome.scenario.words}.".capitalize()),
             element("p", said, class_="note") if said else None,
+            [element("p", f"{trouble}.", class_="note") for trouble in troubles(outcome)],
             element("p", summary, class_="fine"),
         ),
         element(

@@ -20,6 +20,7 @@ from imagesmith.compare.report.headline import (
     named,
     note,
     told,
+    troubles,
 )
 from imagesmith.compare.report.limits import limits
 from imagesmith.compare.report.setting import machine_pairs, workload_pairs
@@ -45,7 +46,10 @@ def _parts(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
         yield f"Nothing was run: {_text(comparison.static)}."
     yield from _figures(comparison, headline(figures))
     notes = [
-        f"{outcome.scenario}: {said}" for outcome in comparison.outcomes if (said := note(outcome))
+        f"{outcome.scenario}: {said}"
+        for outcome in comparison.outcomes
+        for said in (note(outcome), *troubles(outcome))
+        if said
     ]
     if notes:
         yield _listed(notes)

@@ -41,7 +41,7 @@ def _requests(work: Workload) -> str:
 
 
 def _hold(hold: Hold) -> str:
-    often = f"every {amount(hold.every, Unit.SECONDS)}"
+    often = f"every {hold.every:g} s"
     if isinstance(hold, HoldTcp):
         return f"TCP at port {hold.port}, says {hold.say!r} {often}"
     if isinstance(hold, HoldHttp):
@@ -53,7 +53,9 @@ def _hold(hold: Hold) -> str:
 def machine_pairs(machine: Machine) -> list[tuple[str, str]]:
     """Where it was measured."""
     each = [
-        "all cores" if machine.limit_cpus is None else f"{machine.limit_cpus:g} cores",
+        "all cores"
+        if machine.limit_cpus is None
+        else f"{machine.limit_cpus:g} {'core' if machine.limit_cpus == 1 else 'cores'}",
         "all memory" if machine.limit_memory is None else amount(machine.limit_memory, Unit.BYTES),
     ]
     return [

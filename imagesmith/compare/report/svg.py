@@ -19,14 +19,17 @@ from imagesmith.compare.report.timeline import Bin, Live, Moment, Timeline
 from imagesmith.compare.run import Phase
 from imagesmith.compare.shown import amount
 
-__all__ = ["chart", "hatch", "marks", "spark"]
+__all__ = ["chart", "hatch", "spark"]
 
 MARKS = 52
 """Pixels over the first row: the names of the phases, and two lanes of the steps' numbers."""
 
 HEAD, GAP, FOOT = 20, 16, 22
-NEAR = 0.036
-"""Steps that are nearer than this share of the axis have one mark together."""
+NEAR = 0.06
+"""Steps that are nearer than this share of the axis have one mark together: with two lanes, a phone
+has room for the numbers."""
+APART = 0.2
+"""How far the way back has to begin after the change, for both names to stand right of there."""
 
 CHANGES = {Phase.CHANGE: "change", Phase.BACK: "back"}
 
@@ -245,11 +248,16 @@ def _span(item: Bin, line: Timeline, shared: Scales) -> float:
 
 def _phases(line: Timeline, shared: Scales, bottom: float) -> list[Element]:
     """The times in which something is done, as bands behind all rows."""
-    names = [
-        element("text", CHANGES[item.phase], x=shared.x(item.began), dx=3, y=12, class_="phase")
-        for item in line.phases
-        if item.phase in CHANGES
-    ]
+    began = {item.phase: item.began for item in line.phases if item.phase in CHANGES}
+    shares = [shared.share(at) for at in began.values()]
+    close = len(shares) > 1 and shares[1] - shares[0] < APART
+    names = []
+    for phase, at in began.items():
+        left = close and phase is Phase.CHANGE
+        name = element("text", CHANGES[phase], x=shared.x(at), y=12, class_="phase")
+        name.set("dx", "-4" if left else "4")
+        name.set("text-anchor", "end" if left else "start")
+        names.append(name)
     return [*_bands(line, shared, 0, bottom), *names]
 
 
@@ -283,7 +291,7 @@ def _time(shared: Scales, bottom: float) -> list[Element]:
     return drawn
 
 
-def marks(steps: Sequence[Moment], shared: Scales) -> list[tuple[float, Sequence[int]]]:
+def _groups(steps: Sequence[Moment], shared: Scales) -> list[tuple[float, Sequence[int]]]:
     """Where marks stand, and the numbers of the steps (from 1) that each is for: so far from each
     other that they can be read."""
     found: list[tuple[float, list[int]]] = []
@@ -296,8 +304,10 @@ def marks(steps: Sequence[Moment], shared: Scales) -> list[tuple[float, Sequence
 
 
 def _marks(line: Timeline, shared: Scales, bottom: float) -> list[Element]:
-    drawn = []
-    for lane, (at, numbers) in enumerate(marks(line.steps, shared)):
+    """A line for each step, and over them the numbers, each of which may be for many."""
+    places = dict.fromkeys(shared.x(step.at) for step in line.steps)
+    drawn = [element("line", x1=x, x2=x, y1=MARKS, y2=bottom, class_="step") for x in places]
+    for lane, (at, numbers) in enumerate(_groups(line.steps, shared)):
         name = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]}–{numbers[-1]}"
         y = 28 + lane % 2 * 13
         x = shared.x(at)
@@ -309,7 +319,7 @@ def _marks(line: Timeline, shared: Scales, bottom: float) -> list[Element]:
             element(
                 "g",
                 element("title", says),
-                element("line", x1=x, x2=x, y1=y + 3, y2=bottom, class_="step"),
+                element("line", x1=x, x2=x, y1=y + 3, y2=MARKS, class_="step"),
                 element("text", name, x=x, y=y, class_="number"),
             )
         )

@@ -9,7 +9,16 @@ from collections.abc import Iterator, Sequence
 from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Spread
-from imagesmith.compare.report.headline import MEANS, cost_rows, headline, lives, named, note, told
+from imagesmith.compare.report.headline import (
+    MEANS,
+    cost_rows,
+    headline,
+    lives,
+    named,
+    note,
+    told,
+    troubles,
+)
 from imagesmith.compare.shown import shown_apart
 
 __all__ = ["table"]
@@ -50,6 +59,8 @@ def _lines(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
         said = note(outcome)
         if said is not None:
             yield from _wrapped(f"{outcome.scenario}: {said[0].lower()}{said[1:]}", "* ")
+        for trouble in troubles(outcome):
+            yield from _wrapped(f"{outcome.scenario}: {trouble[0].lower()}{trouble[1:]}", "* ")
     if comparison.costs:
         yield ""
         rows = [row for row in cost_rows(comparison) if row[0].startswith(COSTS)]

@@ -189,7 +189,7 @@ def _request(
     due: float, shape: Shape, ways: Sequence[tuple[float, str, str]], dice: random.Random
 ) -> Request:
     seconds = 0.002 * dice.lognormvariate(0, 0.5)
-    version = OLD
+    version, since = OLD, due
     for began, before, after in ways:
         since = due - began
         if since < 0:
@@ -201,7 +201,9 @@ def _request(
             return Request(due, 0.003, failure=failure, state=None)
         if 0 <= since <= shape.change + 1 and dice.random() < 0.2:
             seconds += dice.random() * (0.12 if shape.drops else shape.pause)
-    return Request(due, seconds, version, "shop-1", 7)
+    # What replaces a container counts from 0 again.
+    counted = since if shape.drops and since >= 0 and version != OLD else due
+    return Request(due, seconds, version, "shop-1", int(10 * counted))
 
 
 def _client(

@@ -12,6 +12,7 @@ import pytest
 
 from imagesmith.compare.comparison import Comparison
 from imagesmith.compare.report.html import html
+from imagesmith.compare.run import Phase
 from imagesmith.compare.scenario import Scenario
 from tests.compare.report.browser import Browser, Page, a_browser
 from tests.compare.report.made import (
@@ -43,11 +44,25 @@ def named_at_length(comparison: Comparison) -> Comparison:
     )
 
 
+def lasting(comparison: Comparison, seconds: float) -> Comparison:
+    """On an axis on which all that was done is crowded at the left."""
+    outcome = comparison.outcomes[0]
+    run = outcome.runs[0]
+    end = run.phases[Phase.END]
+    longer = replace(
+        run,
+        load=replace(run.load, seconds=run.load.seconds + seconds),
+        phases={**run.phases, Phase.END: replace(end, ended=end.ended + seconds)},
+    )
+    return replace(comparison, outcomes=[replace(outcome, runs=[longer]), *comparison.outcomes[1:]])
+
+
 PAGES = {
     "full": FULL,
     "once": comparison_of(runs=1),
     "noise": with_noise(FULL),
     "long": named_at_length(comparison_of(runs=1, scenarios=[Scenario.HOT])),
+    "lasting": lasting(comparison_of(runs=1), 150),
     "static": static_one(),
 }
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from imagesmith.compare.comparison import Comparison, Fit, Lean
 from imagesmith.compare.report.html import html
+from imagesmith.compare.report.markdown import markdown
+from imagesmith.compare.report.table import table
 from imagesmith.compare.run import Step
 from imagesmith.compare.scenario import Scenario
 from tests.compare.report.made import (
@@ -138,6 +140,18 @@ def test_a_scenario_that_means_nothing_says_why_and_so_does_one_that_was_not_run
     assert page.text.count("Means nothing: the probe sent requests up to 0.8 s late") == 2
     assert "Not run: the change cannot go hot: OTP changes from 26 to 27" in page.text
     assert any("meaningless" in value for value in page.values("class"))
+
+
+def test_a_run_that_ended_early_says_why_everywhere() -> None:
+    outcome = SMALL.outcomes[0]
+    run = replace(outcome.runs[0], trouble="Docker was gone")
+    comparison = replace(SMALL, outcomes=[replace(outcome, runs=[run])])
+    for text in (
+        Page(html(comparison, FIGURES)).text,
+        markdown(comparison, FIGURES),
+        " ".join(table(comparison, FIGURES)),
+    ):
+        assert "un 1 ended early: Docker was gone" in text
 
 
 def test_without_docker_it_has_costs_and_plan_only() -> None:
