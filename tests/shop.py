@@ -91,10 +91,11 @@ def run_build(*arguments: str, **env: str) -> list[Path]:
 
 
 def build_later(folder: Path, version: str) -> Path:
-    """`shop_all` of one of LATER, built once in this folder."""
+    """`shop_all` of one of LATER, built once in this folder, and `shop_worker` beside it."""
     work = folder / f"shop-{version}"
     if not (work / BUILT).exists():
-        run_build("--version", version, "--release", "shop_all", "--work", str(work))
+        releases = ("--release", "shop_all", "--release", "shop_worker")
+        run_build("--version", version, *releases, "--work", str(work))
         (work / BUILT).touch()
     return work / "_build/prod/rel/shop_all"
 
