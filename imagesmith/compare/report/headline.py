@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from imagesmith.compare.comparison import Comparison, Fit, Outcome
+from imagesmith.compare.comparison import Comparison, Fit, Outcome, Verdict
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Unit
 from imagesmith.compare.scenario import Life
@@ -20,6 +20,7 @@ __all__ = [
     "lives",
     "named",
     "note",
+    "spoken",
     "told",
     "troubles",
 ]
@@ -56,6 +57,12 @@ def grouped(figures: Sequence[Figure]) -> Iterator[tuple[str, list[Figure]]]:
     """Each group with its figures, in their order."""
     for group, members in groupby(figures, key=lambda figure: figure.group):
         yield group, list(members)
+
+
+def spoken(verdict: Verdict) -> str:
+    """What the verdict says, where its first word stands above already."""
+    says = verdict.says.removeprefix(f"{verdict.fit.capitalize()}: ")
+    return says[:1].upper() + says[1:]
 
 
 def named(figure: Figure) -> str:

@@ -12,7 +12,7 @@ from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Unit
 from imagesmith.compare.report import about
 from imagesmith.compare.report.glance import glance
-from imagesmith.compare.report.headline import MEANS, note, troubles
+from imagesmith.compare.report.headline import MEANS, note, spoken, troubles
 from imagesmith.compare.report.markup import element, prose
 from imagesmith.compare.report.scales import Scales, instant, scales
 from imagesmith.compare.report.svg import chart, hatch
@@ -85,7 +85,7 @@ def _verdict(comparison: Comparison, change: str) -> Element:
             ": " if MEANS[verdict.fit] else ".",
             element("span", MEANS[verdict.fit]),
         ),
-        element("p", prose(verdict.says), class_="lede"),
+        element("p", prose(spoken(verdict)), class_="lede"),
         element(
             "p",
             f"Nothing was run: {comparison.static}. What follows are costs and the plan.",

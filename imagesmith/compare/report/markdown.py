@@ -19,6 +19,7 @@ from imagesmith.compare.report.headline import (
     lives,
     named,
     note,
+    spoken,
     told,
     troubles,
 )
@@ -38,7 +39,7 @@ def _parts(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
     means = f": {MEANS[verdict.fit]}" if MEANS[verdict.fit] else ""
     change = " ".join((comparison.name, comparison.old, "→", comparison.new))
     yield f"### {_text(change)}"
-    yield f"**{verdict.fit.capitalize()}**{means}. {_prose(verdict.says)}"
+    yield f"**{verdict.fit.capitalize()}**{means}. {_prose(spoken(verdict))}"
     decisive = [item for item in verdict.leans if item.decides]
     if decisive:
         yield _listed(item.says for item in decisive)

@@ -9,6 +9,7 @@ colour alone: OLD is hatched, NEW is solid, failures have their own row.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
@@ -37,16 +38,16 @@ CHANGES = {Phase.CHANGE: "change", Phase.BACK: "back"}
 def chart(key: str, title: str, says: str, line: Timeline, shared: Scales) -> Element:
     """The picture; `key` makes its ids its own, `title` and `says` are for who cannot see it."""
     rows = (
-        ("Answers a second, by version", 78, _requests(key, line, shared)),
-        ("Failed requests a second", 30, _failed(line, shared)),
-        ("Latency, p50 to longest", 88, _latency(line, shared)),
-        ("Live connections", 64, _connections(line.live, line.ended, shared, 64)),
-        ("Memory of all containers", 52, _memory(line, shared)),
+        ("Answers a second, by version", 78, partial(_requests, f"{key}-hatch")),
+        ("Failed requests a second", 30, _failed),
+        ("Latency, p50 to longest", 88, _latency),
+        ("Live connections", 64, _connections),
+        ("Memory of all containers", 52, _memory),
     )
     down = MARKS
     drawn: list[Element] = []
     for heading, height, row in rows:
-        drawn.append(_row(heading, down, height, row))
+        drawn.append(_row(heading, down, height, row(line, shared, height)))
         down += HEAD + height + GAP
     bottom = down - GAP
     return element(
@@ -73,9 +74,7 @@ def spark(title: str, line: Timeline, shared: Scales, height: int = 44) -> Eleme
         "svg",
         element("title", title),
         _bands(line, shared, 0, height),
-        element(
-            "g", _connections(line.live, line.ended, shared, height - 10), class_="connections"
-        ),
+        _steps(line.live, line.ended, shared, height - 10),
         element(
             "g",
             [_bar(item, line, shared, height - 7, 7) for item in line.bins if item.failed],
@@ -114,8 +113,7 @@ def _row(heading: str, down: float, height: float, row: Sequence[Element]) -> El
     )
 
 
-def _requests(key: str, line: Timeline, shared: Scales) -> list[Element]:
-    height = 78
+def _requests(pattern: str, line: Timeline, shared: Scales, height: int) -> list[Element]:
     groups: dict[str, list[Element]] = {"old": [], "new": [], "other": []}
     for item in line.bins:
         top = float(height)
@@ -126,14 +124,13 @@ def _requests(key: str, line: Timeline, shared: Scales) -> list[Element]:
                 groups[name].append(_bar(item, line, shared, top, tall))
     return [
         *_scale([(shared.requests, 0.0), (0, float(height))]),
-        element("g", groups["old"], class_="old", fill=f"url(#{key}-hatch)"),
+        element("g", groups["old"], class_="old", fill=f"url(#{pattern})"),
         element("g", groups["new"], class_="new"),
         element("g", groups["other"], class_="other"),
     ]
 
 
-def _failed(line: Timeline, shared: Scales) -> list[Element]:
-    height = 30
+def _failed(line: Timeline, shared: Scales, height: int) -> list[Element]:
     bars = []
     for item in line.bins:
         if item.failed:
@@ -145,8 +142,7 @@ def _failed(line: Timeline, shared: Scales) -> list[Element]:
     ]
 
 
-def _latency(line: Timeline, shared: Scales) -> list[Element]:
-    height = 88
+def _latency(line: Timeline, shared: Scales, height: int) -> list[Element]:
     decades = range(shared.floor, shared.top + 1)
     grid = [
         element("line", x1=0, x2="100%", y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid")
@@ -179,8 +175,13 @@ def _latency(line: Timeline, shared: Scales) -> list[Element]:
     ]
 
 
-def _connections(live: Sequence[Live], ended: float, shared: Scales, height: int) -> list[Element]:
-    """Steps, with the area below them filled."""
+def _connections(line: Timeline, shared: Scales, height: int) -> list[Element]:
+    labels = _scale([(shared.connections, 0.0), (0, float(height))])
+    return [*labels, *_steps(line.live, line.ended, shared, height)]
+
+
+def _steps(live: Sequence[Live], ended: float, shared: Scales, height: int) -> list[Element]:
+    """How many connections are live, with the area below filled."""
     areas, edges = [], []
     before: float | None = None
     for item, following in zip(live, [*live[1:], None], strict=True):
@@ -200,16 +201,10 @@ def _connections(live: Sequence[Live], ended: float, shared: Scales, height: int
         if before is not None:
             edges.append(element("line", x1=x1, x2=x1, y1=f"{before:.1f}", y2=f"{y:.1f}"))
         before = y
-    labels = _scale([(shared.connections, 0.0), (0, float(height))]) if height > 40 else []
-    return [
-        *labels,
-        element("g", areas, class_="area"),
-        element("g", edges, class_="edge"),
-    ]
+    return [element("g", areas, class_="area"), element("g", edges, class_="edge")]
 
 
-def _memory(line: Timeline, shared: Scales) -> list[Element]:
-    height = 52
+def _memory(line: Timeline, shared: Scales, height: int) -> list[Element]:
     points = [
         (shared.x(item.at), f"{height * (1 - item.memory / shared.memory):.1f}")
         for item in line.used

@@ -16,6 +16,7 @@ from imagesmith.compare.report.headline import (
     lives,
     named,
     note,
+    spoken,
     told,
     troubles,
 )
@@ -44,7 +45,7 @@ def _lines(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
     yield f"{comparison.name} {comparison.old} → {comparison.new}"
     yield ""
     yield f"{verdict.fit.capitalize()}{means}"
-    yield from _wrapped(verdict.says, "")
+    yield from _wrapped(spoken(verdict), "")
     for item in verdict.leans:
         if item.decides:
             yield from _wrapped(item.says, "  - ")

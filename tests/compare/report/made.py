@@ -305,8 +305,8 @@ def comparison_of(
         ),
         verdict=Verdict(
             Fit.PET,
-            "200 people stay connected and keep what they had typed in; every other way cuts each "
-            "of them off once.",
+            "A pet: 200 people stay connected and keep what they had typed in; every other way cuts "
+            "each of them off once.",
             [
                 Lean(
                     "connections",

@@ -75,7 +75,6 @@ def test_the_schema_says_what_every_key_is() -> None:
 
 
 def test_each_request_is_in_one_bin() -> None:
-    run = run_of(Scenario.RECREATE)
     line = timeline_of(comparison_of(runs=1), Scenario.RECREATE)
     run = outcome_of(Scenario.RECREATE, 1).runs[0]
     bins = line["requests"]

@@ -142,6 +142,16 @@ def test_a_scenario_that_means_nothing_says_why_and_so_does_one_that_was_not_run
     assert any("meaningless" in value for value in page.values("class"))
 
 
+def test_the_verdict_is_said_once() -> None:
+    assert SMALL.verdict.says.startswith("A pet: 200 people")
+    for text in (
+        Page(html(SMALL, FIGURES)).text,
+        markdown(SMALL, FIGURES).replace("*", ""),
+        " ".join(table(SMALL, FIGURES)),
+    ):
+        assert text.lower().count("pet: ") == 1
+
+
 def test_a_run_that_ended_early_says_why_everywhere() -> None:
     outcome = SMALL.outcomes[0]
     run = replace(outcome.runs[0], trouble="Docker was gone")
