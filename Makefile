@@ -3,6 +3,9 @@
 # make unit      the tests that need neither Elixir nor Docker
 # make check     formatting, lint, types, the order of the rooms
 # make soak      the tests that take long: killed builds and upgrades, each upgrade of the pairs
+# make man       the man pages, from the commands: docs/man
+# make dist      the wheel and the sdist, each installed and tried: dist/
+# make recording the terminal in README.md, run anew: docs/images/recording.svg
 # make bench     the figures that README.md quotes, and times beside those of Dockerfiles
 # make bench-upgrade  how long a hot upgrade takes, beside one by hand (IMAGESMITH_REFERENCE=DIR)
 
@@ -11,7 +14,7 @@ PATH := $(CURDIR)/.venv/bin:$(PATH)
 WORKFLOWS := $(wildcard .github/workflows/*.yml docs/ci/github-*.yml)
 UNIT := not release and not oracle and not container and not fuzz
 
-.PHONY: setup demo test unit check soak bench bench-upgrade
+.PHONY: setup demo test unit check soak man dist recording bench bench-upgrade
 
 setup:
 	@.ci/venv
@@ -24,6 +27,7 @@ test: setup check
 	.ci/tools chromium
 	PATH="$$(.ci/tools oracles):$$PATH" .ci/engine run $(PYTHON) -m pytest -n 3 --dist worksteal
 	.ci/engine run --store classic $(PYTHON) -m pytest tests/container/test_stores.py
+	.ci/dist .cache/dist
 
 unit: setup
 	$(PYTHON) -m pytest -n 2 -m "$(UNIT)"
@@ -33,7 +37,7 @@ check: setup
 	ruff check
 	mypy
 	lint-imports --no-logo
-	shellcheck .ci/engine .ci/engine-down.sh .ci/tools .ci/lib.sh .ci/venv .ci/demo .ci/run .ci/install fixtures/shop/build fixtures/echo/build
+	shellcheck .ci/engine .ci/engine-down.sh .ci/tools .ci/lib.sh .ci/venv .ci/demo .ci/dist .ci/run .ci/install fixtures/shop/build fixtures/echo/build
 	shellcheck -x imagesmith/image/pet/start.sh imagesmith/image/pet/volume.sh imagesmith/image/pet/wrapper.sh
 	check-jsonschema --quiet --builtin-schema vendor.github-actions action.yml
 	check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
@@ -44,6 +48,16 @@ check: setup
 soak: setup
 	.ci/tools elixir
 	.ci/engine run $(PYTHON) -m pytest -m soak
+
+man: setup
+	$(PYTHON) -m imagesmith.cli.man docs/man
+
+dist: setup
+	.ci/dist
+
+recording: setup
+	.ci/tools elixir
+	.ci/engine run $(PYTHON) -m docs.recording docs/images/recording.svg
 
 bench: setup
 	.ci/tools elixir

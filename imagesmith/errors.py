@@ -12,6 +12,7 @@
     ├── RegistryError          a registry refused, failed or lied
     ├── UpgradeError           from this release to that one there is no hot upgrade
     │   └── BundleError        an upgrade bundle is damaged, or none
+    ├── CompareError           a comparison could not be measured
     └── DockerError            a Docker did not do what it was asked
 
 A message is one sentence that names the thing and the place; `hint` is the way out. The command
@@ -26,6 +27,7 @@ __all__ = [
     "BaseError",
     "BundleError",
     "CacheError",
+    "CompareError",
     "DockerError",
     "ImagesmithError",
     "ModuleError",
@@ -86,6 +88,10 @@ class OutputError(ImagesmithError):
 
 class CacheError(ImagesmithError):
     """An archive of the layer cache that is damaged, or is none."""
+
+
+class CompareError(ImagesmithError):
+    """A comparison that could not be measured: an application out of reach, a probe that died."""
 
 
 class DockerError(ImagesmithError):

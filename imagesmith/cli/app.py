@@ -19,7 +19,7 @@ from imagesmith.errors import ImagesmithError, RecipeError, UsageError
 if TYPE_CHECKING:
     from imagesmith.cli.command import Command
 
-__all__ = ["command_of", "main", "run", "words_after"]
+__all__ = ["command_of", "main", "run", "summary_of", "words_after"]
 
 PROGRAM = "imagesmith"
 HELP = ("-h", "--help")
@@ -97,12 +97,13 @@ def command_of(name: str, program: str = PROGRAM) -> Command:
 def _group_help(name: str, program: str) -> str:
     from imagesmith.cli.help import group_help
 
-    summaries = {word: _summary(f"{name} {word}") for word in words_after(name)}
+    summaries = {word: summary_of(f"{name} {word}") for word in words_after(name)}
     shown = f"{program}{name.removeprefix(PROGRAM)}"
     return group_help(shown, GROUPS[name], summaries, version=name == PROGRAM)
 
 
-def _summary(name: str) -> str:
+def summary_of(name: str) -> str:
+    """What a command or a group is, in a sentence."""
     return GROUPS[name] if name in GROUPS else COMMANDS[name][1]
 
 

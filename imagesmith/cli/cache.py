@@ -25,7 +25,12 @@ MaxSize = Annotated[
 
 
 def list_items(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
-    """List layers and exported bases, the last used first."""
+    """List layers and exported bases, the last used first.
+
+    Examples:
+      imagesmith cache ls
+      imagesmith cache ls --json
+    """
     from imagesmith.layer.contents import MEMO, contents
 
     found = contents(needed_folder(cache_dir))
@@ -50,7 +55,11 @@ def list_items(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
 
 
 def stats(cache_dir: CacheDir = None, as_json: AsJson = False) -> None:
-    """Count layers and bytes, by group."""
+    """Count layers and bytes, by group.
+
+    Examples:
+      imagesmith cache stats
+    """
     from imagesmith.layer.contents import contents
 
     folder = needed_folder(cache_dir)
@@ -90,6 +99,10 @@ def verify(
     """Check every entry, blob and exported base; exit code 1 if one is damaged.
 
     Builds check what they read, and take what is damaged for missing: nothing has to be repaired.
+
+    Examples:
+      imagesmith cache verify
+      imagesmith cache verify --repair
     """
     from imagesmith.layer.verify import repair as remove_damages
     from imagesmith.layer.verify import verify as check

@@ -24,6 +24,10 @@ COMMANDS = {
         "Say what an upgrade will do before it does it: hot, restart or replace, and why.",
     ),
     "imagesmith schema": ("schema:schema", "Print the recipe's JSON Schema, for editors."),
+    "imagesmith compare": (
+        "compare:compare",
+        "Measure both lives of the same change, under load, and say which fits.",
+    ),
     "imagesmith upgrade": (
         "upgrade:upgrade",
         "Upgrade running pets in place: no restart, no dropped connection, no lost state.",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-from imagesmith.cli.app import command_of, words_after
+from imagesmith.cli.app import command_of, summary_of, words_after
 from imagesmith.cli.commands import COMMANDS, GROUPS
 from imagesmith.cli.parameter import Argument
 
@@ -110,7 +110,7 @@ def answer(words: Sequence[str]) -> str:
         name = f"{name} {word}"
         if name not in GROUPS:
             return _lines((), NO_FILES, last)
-    found = [(word, _summary(f"{name} {word}")) for word in words_after(name)]
+    found = [(word, summary_of(f"{name} {word}")) for word in words_after(name)]
     return _lines([*found, ("--help", "Print this help.")], NO_FILES, last)
 
 
@@ -144,7 +144,3 @@ def _matching(found: Sequence[tuple[str, str]], last: str) -> Iterator[str]:
     for word, told in found:
         if word.startswith(last) and (last or not word.startswith("-")):
             yield f"{word}\t{told}" if told else word
-
-
-def _summary(name: str) -> str:
-    return GROUPS[name] if name in GROUPS else COMMANDS[name][1]

@@ -11,10 +11,19 @@ if TYPE_CHECKING:
     from imagesmith.cli.command import Command
     from imagesmith.cli.parameter import Parameter
 
-__all__ = ["command_help", "group_help"]
+__all__ = [
+    "EXIT_CODES",
+    "HELP",
+    "VERSION",
+    "command_help",
+    "group_help",
+    "option_help",
+    "option_names",
+]
 
 EXIT_CODES = "Exit codes: 0 done, 1 the work failed, 2 the request was wrong."
 HELP = ("-h, --help", "Print this help.")
+VERSION = ("    --version", "Print the version.")
 LEFT = 32
 """The width of a table's left column at most, in characters."""
 
@@ -28,7 +37,7 @@ def command_help(command: Command) -> str:
     arguments = [(item.metavar, item.declared.help) for item in command.arguments]
     if any(text for _, text in arguments):
         lines += ["", "Arguments:", *_table(arguments)]
-    options = [(_option(item), _option_help(item)) for item in command.options]
+    options = [(option_names(item), option_help(item)) for item in command.options]
     lines += ["", "Options:", *_table([*options, HELP])]
     if command.examples:
         lines += ["", "Examples:", command.examples]
@@ -37,7 +46,7 @@ def command_help(command: Command) -> str:
 
 def group_help(name: str, summary: str, summaries: Mapping[str, str], *, version: bool) -> str:
     """A group's usage and commands, which are told by their own names, without the group's."""
-    options = [("    --version", "Print the version.")] if version else []
+    options = [VERSION] if version else []
     return "\n".join(
         [
             f"Usage: {name} COMMAND",
@@ -57,13 +66,15 @@ def group_help(name: str, summary: str, summaries: Mapping[str, str], *, version
     )
 
 
-def _option(item: Parameter) -> str:
+def option_names(item: Parameter) -> str:
+    """An option's names, the short one first, and what stands for its value."""
     short = [name for name in item.names if not name.startswith("--")]
     names = ", ".join([*short, *(name for name in item.names if name not in short)])
     return f"{'' if short else '    '}{names} {item.metavar}".rstrip()
 
 
-def _option_help(item: Parameter) -> str:
+def option_help(item: Parameter) -> str:
+    """What an option is for, and how it may be given."""
     notes = []
     if item.many:
         notes.append("can be repeated")

@@ -55,6 +55,9 @@ def import_archive(
     """Take the layers of an archive into the cache; each is checked before.
 
     An archive has to be trusted: it says which layer stands for which code.
+
+    Examples:
+      imagesmith cache import layers.tar
     """
     from imagesmith.layer.parcel import import_cache
 

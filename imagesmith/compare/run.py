@@ -40,12 +40,14 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Load:
     """All that the probe saw, for `seconds`. `late`: the most seconds by which the probe itself
-    sent a request after it was due; much of it says that the machine was too busy to measure."""
+    sent a request after it was due; much of it says that the machine was too busy to measure.
+    `late_often`: how many requests it sent more than 50 ms late."""
 
     seconds: float
     requests: Sequence[Request]
     clients: Sequence[Client]
     late: float
+    late_often: int = 0
 
 
 @dataclass(frozen=True, slots=True)

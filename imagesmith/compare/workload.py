@@ -19,7 +19,8 @@ class HoldHttp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldWebsocket:
-    """A WebSocket at `path`; `say`, or a ping frame without it, every `every` seconds.
+    """A WebSocket at `path`; a ping frame, after the text `say` if there is one, every `every`
+    seconds. The pong is what says that it lives: not every application answers a text.
 
     Live from the answer 101 on.
     """
@@ -47,17 +48,20 @@ Hold: TypeAlias = HoldHttp | HoldWebsocket | HoldTcp
 class Workload:
     """`connections` are held, and `rate` requests a second are sent, each when it is due.
 
-    The requests are GETs of `path` at the container's `port`. `version` and `state` are keys of the
-    JSON object that answers: the version that runs, and a whole number that only grows while the
-    application keeps its state. `jitter`: seconds up to which a client waits longer, at random,
-    than Phoenix's would before it connects again. `replicas` of the application share the load.
+    The requests are GETs of `path` at the container's `port`; without a `path` there are none, and
+    without `hold` there are no connections: a workload of neither loads nothing.
+
+    `version` and `state` are keys of the JSON object that answers: the version that runs, and a
+    whole number that only grows while the application keeps its state. `jitter`: seconds up to
+    which a client waits longer, at random, than Phoenix's would before it connects again.
+    `replicas` of the application share the load.
     """
 
-    path: str
-    port: int
+    path: str | None
+    port: int = 0
     version: str | None = None
     state: str | None = None
-    hold: Hold
+    hold: Hold | None
     connections: int = 200
     rate: float = 50.0
     jitter: float = 0.0

@@ -15,7 +15,12 @@ __all__ = [
     "RELEASE_KEYS",
     "Base",
     "Builder",
+    "Compare",
     "DockerfileBase",
+    "Hold",
+    "HoldHttp",
+    "HoldTcp",
+    "HoldWebsocket",
     "HttpProbe",
     "Layers",
     "LayoutBase",
@@ -161,6 +166,56 @@ class RpcProbe:
 Probe: TypeAlias = HttpProbe | TcpProbe | WebsocketProbe | RpcProbe
 
 
+# --- what it is compared by ---
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldHttp:
+    """An HTTP/1.1 connection that is kept, with a GET of the path `http` every second."""
+
+    http: str
+    port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldWebsocket:
+    """A WebSocket at the path; `say` is sent every second, or a ping without it."""
+
+    websocket: str
+    port: int
+    say: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldTcp:
+    """A TCP connection to the port; the line `say`, sent every second, is answered by a line."""
+
+    tcp: int
+    say: str
+
+
+Hold: TypeAlias = HoldHttp | HoldWebsocket | HoldTcp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """What `imagesmith compare` asks for and holds, and how much of it.
+
+    `request` is asked for, by default what an HTTP probe asks; `version` and `state` are keys of
+    its answer, a JSON object, with dots between the keys of nested ones: what tells the version
+    that answered, and a whole number that only grows while the application keeps its state.
+    `rate`: requests a second. `hold` is what a connection is; without it the requests' own kind.
+    """
+
+    request: HttpProbe | None = None
+    version: str | None = None
+    state: str | None = None
+    hold: Hold | None = None
+    connections: int = 200
+    rate: int = 50
+    replicas: int = 2
+
+
 # --- how it is made ---
 
 
@@ -209,6 +264,7 @@ class Recipe:
     layers: Layers = Layers()
     pet: Pet = Pet()
     probe: Probe | None = None
+    compare: Compare = Compare()
     stop_timeout: int = 30  # seconds
 
     def __post_init__(self) -> None:

@@ -7,10 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.docker import wait_until
 from tests.pet.attempt import attempt
 from tests.pet.pets import NAME, Pets, imagesmith
 from tests.pet.shopnode import VOLUME, shop_node
+
+pytestmark = pytest.mark.container
 
 SECRET = "a-greeting-that-nobody-else-may-read"
 LATE_READER = """

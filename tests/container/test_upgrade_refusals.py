@@ -6,9 +6,13 @@ import json
 import os
 import socket
 
+import pytest
+
 from tests.docker import HARDENED, container, docker, wait_until
 from tests.pet.pets import NAME, Pets, imagesmith
 from tests.pet.shopnode import VOLUME, shop_node
+
+pytestmark = pytest.mark.container
 
 # A process in the middle of a function of Catalog.Csv, for as long as it is suspended.
 READER = """

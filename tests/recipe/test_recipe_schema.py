@@ -56,6 +56,7 @@ def test_the_defaults_that_shop_yml_shows_as_comments_are_the_defaults(tmp_path:
     shown = ["base: minimal", 'user: "65532:65532"', "stop_timeout: 30"]
     sections = {
         "layers": ["max: 40", "strip: auto", "canonical: true", "own: []"],
+        "compare": ["connections: 200", "rate: 50", "replicas: 2"],
         "pet": ["volume: /upgrades", "versioning: manual"],
     }
     for line in shown:

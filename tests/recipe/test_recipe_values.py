@@ -12,13 +12,13 @@ from typing import Annotated, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from imagesmith.recipe import recipe as values
-from imagesmith.recipe.grammar import base, probe, recipe, release
+from imagesmith.recipe.grammar import base, compare, probe, recipe, release
 from imagesmith.recipe.grammar.section import Section, value_of
 
 SECTIONS = sorted(
     {
         section
-        for module in (base, probe, recipe, release)
+        for module in (base, compare, probe, recipe, release)
         for _, section in getmembers(module, isclass)
         if issubclass(section, Section) and section not in (Section, base.MinimalForm)
     },

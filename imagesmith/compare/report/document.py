@@ -146,7 +146,7 @@ def _workload(workload: Workload) -> Object:
         "port": workload.port,
         "version_key": workload.version,
         "state_key": workload.state,
-        "hold": {"kind": _kind(workload.hold), **asdict(workload.hold)},
+        "hold": workload.hold and {"kind": _kind(workload.hold), **asdict(workload.hold)},
         "connections": workload.connections,
         "rate": workload.rate,
         "jitter": workload.jitter,

@@ -13,11 +13,8 @@ __all__ = ["machine_pairs", "workload_pairs"]
 def workload_pairs(work: Workload) -> list[tuple[str, str]]:
     """What was asked of the application."""
     return [
-        ("Held connections", f"{work.connections:,} × {_hold(work.hold)}"),
-        (
-            "Requests",
-            f"{work.rate:g} a second, GET {work.path} at port {work.port}, on a fixed schedule",
-        ),
+        ("Held connections", _held(work)),
+        ("Requests", _requests(work)),
         ("Replicas", f"{work.replicas}"),
         (
             "Reconnects",
@@ -31,6 +28,16 @@ def workload_pairs(work: Workload) -> list[tuple[str, str]]:
         ("Version in the answer", work.version or "not read"),
         ("State in the answer", work.state or "not read"),
     ]
+
+
+def _held(work: Workload) -> str:
+    return f"{work.connections:,} × {_hold(work.hold)}" if work.hold else "none"
+
+
+def _requests(work: Workload) -> str:
+    if work.path is None:
+        return "none"
+    return f"{work.rate:g} a second, GET {work.path} at port {work.port}, on a fixed schedule"
 
 
 def _hold(hold: Hold) -> str:

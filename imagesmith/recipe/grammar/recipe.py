@@ -26,6 +26,7 @@ from imagesmith.recipe.grammar.base import (
     BaseField,
     MinimalBase,
 )
+from imagesmith.recipe.grammar.compare import Compare
 from imagesmith.recipe.grammar.probe import (
     ProbeField,
 )
@@ -344,6 +345,10 @@ class Recipe(Section):
         default=None,
         description="What `upgrade --watch` and `compare` ask to see whether the application is"
         " well: a mapping with http, tcp, websocket or rpc.",
+    )
+    compare: Annotated[Compare, wants("a mapping", "compare: {connections: 200}")] = Field(
+        default=Compare(),
+        description="How `imagesmith compare` loads the application while it changes.",
     )
     stop_timeout: Annotated[
         int, Field(ge=1), wants("a whole number of seconds from 1", "stop_timeout: 30")

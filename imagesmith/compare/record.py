@@ -1,0 +1,80 @@
+"""What happens in a run, as it happens; in the end put onto one axis."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from imagesmith.compare.run import Crash, Load, Phase, Run, Span, Step, Use
+from imagesmith.compare.scenario import Scenario
+
+__all__ = ["Killed", "Record"]
+
+FIRST_SECONDS = 1.0
+"""States are read so long after containers were ready again: later ones have grown anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """When all containers were dead, and when all were ready again."""
+
+    at: float
+    ready: float
+
+
+@dataclass(slots=True)
+class Record:
+    """All times are CLOCK_MONOTONIC, until `run` makes them seconds since `began`."""
+
+    scenario: Scenario
+    began: float = 0.0
+    pauses: Sequence[float] = ()
+    killed: Killed | None = None
+    trouble: str | None = None
+    _steps: list[tuple[float, str]] = field(default_factory=list)
+    _phases: dict[Phase, tuple[float, float]] = field(default_factory=dict)
+
+    def step(self, text: str) -> None:
+        """Something was done just now."""
+        self._steps.append((time.monotonic(), text))
+
+    @contextmanager
+    def phase(self, phase: Phase) -> Iterator[None]:
+        """What is done in it; one that fails is no phase."""
+        began = time.monotonic()
+        yield
+        self._phases[phase] = (began, time.monotonic())
+
+    def run(self, load: Load, uses: Sequence[Use]) -> Run:
+        """The run that this was."""
+        zero = self.began
+        spans = {phase: Span(a - zero, b - zero) for phase, (a, b) in self._phases.items()}
+        crash = None
+        if self.killed:
+            crash = _crash(load, self.killed.at - zero, self.killed.ready - zero)
+        return Run(
+            self.scenario,
+            load,
+            spans,
+            [Step(at - zero, text) for at, text in self._steps],
+            [replace(use, at=use.at - zero) for use in uses],
+            self.pauses,
+            crash,
+            self.trouble,
+        )
+
+
+def _crash(load: Load, killed: float, ready: float) -> Crash:
+    """What the requests tell that were due after the kill; else what the readiness probe did."""
+    told = sorted(load.requests, key=lambda item: item.due)
+    answered = [item for item in told if item.due >= killed and item.failure is None]
+    if not answered:
+        return Crash(None, ready - killed, None)
+    first = min(answered, key=lambda item: item.due + item.seconds)
+    stated = [item for item in told if item.state is not None]
+    last = {item.server: item.state or 0 for item in stated if item.due < killed}
+    soon = [item.state or 0 for item in stated if killed <= item.due < ready + FIRST_SECONDS]
+    kept = min(soon) >= min(last.values()) if soon and last else None
+    return Crash(first.version, first.due + first.seconds - killed, kept)

@@ -1,0 +1,144 @@
+"""One container of the application."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagesmith.compare.lab import ANY_PORT, LOOPBACK, Lab, tail
+from imagesmith.compare.ready import is_ready, probe_port
+from imagesmith.compare.scenario import Life
+from imagesmith.docker.sdk import telling
+from imagesmith.errors import CompareError
+from imagesmith.recipe import Probe
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+__all__ = ["Kind", "Replica", "start_replica"]
+
+ASK_AGAIN_SECONDS = 0.1
+TMP = {"/tmp": "rw,mode=1777"}  # noqa: S108  # the container's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """How every container of the application is run, whatever its life and version.
+
+    `release` is the release's name; `cpus` in cores and `memory` in bytes, None for no limit;
+    `ready_seconds` is how long it may take to be ready, `stop_seconds` to stop.
+    """
+
+    release: str
+    probe: Probe
+    environment: Mapping[str, str]
+    volume: str
+    cpus: float | None
+    memory: int | None
+    ready_seconds: float
+    stop_seconds: int
+
+
+@dataclass(slots=True)
+class Replica:
+    """A container, the slot that it has in the balancer, and its version as it was started."""
+
+    container: Container
+    kind: Kind
+    slot: int
+    address: str
+    published: Mapping[int, int]
+
+    @property
+    def name(self) -> str:
+        """What steps call it."""
+        return f"s{self.slot}"
+
+    def wait(self) -> None:
+        """Until it is ready. Raises CompareError with its last words if it never is, or ends."""
+        kind = self.kind
+        deadline = time.monotonic() + kind.ready_seconds
+        while True:
+            with telling(f"{self.name} cannot be asked"):
+                if is_ready(kind.probe, self.container, kind.release, self.published):
+                    return
+                self.container.reload()
+                ended = self.container.attrs.get("RestartCount", 0) > 1
+            if ended or time.monotonic() > deadline:
+                raise self._never_ready(ended=ended)
+            time.sleep(ASK_AGAIN_SECONDS)
+
+    def _never_ready(self, *, ended: bool) -> CompareError:
+        image = self.container.attrs["Config"]["Image"]
+        lines = "".join(f"\n    {line}" for line in tail(self.container))
+        how = "ends as soon as it starts" if ended else "is not ready"
+        within = "" if ended else f" within {self.kind.ready_seconds:g} s"
+        return CompareError(
+            f"a container of {image} {how}{within}; the last that it said:{lines or ' nothing'}",
+            hint="Try it by `docker run`; `--env NAME=VALUE` gives it what it needs, "
+            "`--ready SECONDS` more time.",
+        )
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL when the grace period is over."""
+        with telling(f"{self.name} cannot be stopped"):
+            self.container.stop(timeout=self.kind.stop_seconds)
+
+    def kill(self) -> None:
+        """SIGKILL, as when the memory is used up."""
+        with telling(f"{self.name} cannot be killed"):
+            self.container.kill()
+
+    def start_again(self) -> None:
+        """As an orchestrator does after a crash; its address may be another one."""
+        with telling(f"{self.name} cannot be started"):
+            self.container.start()
+            self._look()
+
+    def _look(self) -> None:
+        self.container.reload()
+        self.address, self.published = _places(self.container)
+
+
+def start_replica(lab: Lab, kind: Kind, image: str, life: Life, slot: int) -> Replica:
+    """Start one; `wait` says when it is ready. Raises DockerError."""
+    name = lab.name(f"s{slot}")
+    with telling(f"a container of {image} cannot be started"):
+        volumes = {}
+        if life is Life.PET:
+            lab.client.volumes.create(name, labels=dict(lab.labels))
+            volumes = {name: {"bind": kind.volume, "mode": "rw"}}
+        port = probe_port(kind.probe)
+        container = lab.client.containers.run(
+            image,
+            detach=True,
+            name=name,
+            labels=dict(lab.labels),
+            network=lab.network,
+            environment=dict(kind.environment),
+            read_only=True,
+            tmpfs=dict(TMP),
+            cap_drop=["ALL"],
+            nano_cpus=int(kind.cpus * 1e9) if kind.cpus else None,
+            mem_limit=kind.memory,
+            ports={f"{port}/tcp": (LOOPBACK, ANY_PORT)} if port else None,
+            restart_policy={"Name": "always"},
+            volumes=volumes,
+        )
+        container.reload()
+    address, published = _places(container)
+    return Replica(container, kind, slot, address, published)
+
+
+def _places(container: Container) -> tuple[str, Mapping[int, int]]:
+    """Its address in the network, and the ports of this machine that lead to its own."""
+    networks = container.attrs["NetworkSettings"]["Networks"]
+    address = next(str(item["IPAddress"]) for item in networks.values())
+    published = {
+        int(port.partition("/")[0]): int(found[0]["HostPort"])
+        for port, found in container.ports.items()
+        if found
+    }
+    return address, published

@@ -1,0 +1,132 @@
+"""Held connections, against a server that keeps a log of its own.
+
+Times are held against that log, never against how long something should have taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from imagesmith.compare.workload import Hold
+from tests.compare.loads import (
+    HTTP,
+    ROUNDED,
+    TCP,
+    WEBSOCKET,
+    assert_live_all_the_time,
+    load_on,
+    reopened,
+    until,
+)
+from tests.compare.server import Server, serving
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as server:
+        yield server
+
+
+@pytest.mark.parametrize("hold", [TCP, WEBSOCKET, HTTP])
+def test_a_connection_that_nobody_touches_is_live_all_the_time(server: Server, hold: Hold) -> None:
+    with load_on(server, hold) as running:
+        time.sleep(0.4)
+        load = running.stop()
+    assert [client.number for client in load.clients] == list(range(20))
+    assert_live_all_the_time(load)
+    assert len(server.opened) == 20
+
+
+@pytest.mark.parametrize("hold", [TCP, WEBSOCKET])
+@pytest.mark.parametrize("polite", [True, False])
+def test_a_cut_connection_is_dropped_once_and_comes_again_after_phoenix_s_first_wait(
+    server: Server, hold: Hold, polite: bool
+) -> None:
+    with load_on(server, hold) as running:
+        time.sleep(0.3)
+        cut = server.finish() if polite else server.cut()
+        reopened(server, cut, 20)
+        load = running.stop()
+    cut -= running.began
+    opened = min(at for at in server.opened if at > cut + running.began) - running.began
+    for client in load.clients:
+        (dropped,) = client.drops
+        assert cut - ROUNDED <= dropped
+        before, (again, ended) = client.live
+        assert before == (0.0, dropped)
+        assert again >= max(dropped + 0.01, opened) - ROUNDED
+        assert ended == pytest.approx(load.seconds)
+
+
+@pytest.mark.parametrize("hold", [TCP, WEBSOCKET, HTTP])
+def test_nobody_is_live_while_the_server_refuses(server: Server, hold: Hold) -> None:
+    with load_on(server, hold) as running:
+        time.sleep(0.3)
+        refused = server.refuse()
+        server.cut()
+        time.sleep(0.4)
+        accepted = server.accept()
+        reopened(server, accepted, 20)
+        load = running.stop()
+    for client in load.clients:
+        assert len(client.drops) == 1
+        before, after = client.live
+        assert refused - running.began - ROUNDED <= before[1] == client.drops[0]
+        assert before[1] < accepted - running.began <= after[0] + ROUNDED
+
+
+def test_a_connection_that_is_accepted_but_not_answered_is_not_live(server: Server) -> None:
+    """A balancer accepts what no container takes."""
+    with load_on(server, TCP) as running:
+        time.sleep(0.3)
+        server.stall()
+        cut = server.cut()
+        until("clients connect", lambda: len([at for at in server.opened if at > cut]) >= 20)
+        time.sleep(0.3)
+        went_on = server.go_on()
+        until("they speak", lambda: len([at for at in server.heard if at > went_on]) >= 20)
+        load = running.stop()
+    assert all(client.live[1][0] >= went_on - running.began - ROUNDED for client in load.clients)
+
+
+def test_a_server_that_speaks_first_is_live_then() -> None:
+    with serving(welcome=True) as server, load_on(server, TCP) as running:
+        time.sleep(0.3)
+        load = running.stop()
+    assert_live_all_the_time(load)
+
+
+def test_an_http_connection_that_is_closed_between_requests_is_no_drop(server: Server) -> None:
+    with load_on(server, HTTP) as running:
+        time.sleep(0.3)
+        closed = server.finish()
+        reopened(server, closed, 20)
+        load = running.stop()
+    assert_live_all_the_time(load)
+
+
+def test_a_server_that_closes_after_each_answer_is_not_asked_more_often_for_it() -> None:
+    with serving(last_word=True) as server, load_on(server, HTTP, connections=5) as running:
+        time.sleep(0.6)
+        load = running.stop()
+        asked = len(server.heard)
+        since = time.monotonic() - server.opened[0]
+    assert_live_all_the_time(load)
+    assert 10 < asked <= 5 * (since / HTTP.every + 1)
+
+
+def test_an_answer_that_is_an_error_is_a_drop(server: Server) -> None:
+    with load_on(server, HTTP) as running:
+        time.sleep(0.3)
+        server.status = 502
+        until("all hear it", lambda: len(server.opened) >= 80)
+        server.status = 200
+        well = time.monotonic()
+        until("all are back", lambda: len([at for at in server.heard if at > well]) >= 60)
+        load = running.stop()
+    for client in load.clients:
+        assert len(client.drops) == 1
+        assert client.live[1][0] >= client.drops[0] + 0.01 - ROUNDED
