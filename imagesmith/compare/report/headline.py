@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from imagesmith.compare.comparison import Comparison, Fit, Outcome, Verdict
+from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Unit
 from imagesmith.compare.scenario import Life
@@ -13,25 +13,15 @@ from imagesmith.compare.shown import UNKNOWN, amount, shown
 
 __all__ = [
     "GLANCE",
-    "MEANS",
     "cost_rows",
     "grouped",
     "headline",
     "lives",
     "named",
     "note",
-    "spoken",
     "told",
     "troubles",
 ]
-
-MEANS = {
-    Fit.CATTLE: "replace the containers whole, at every deploy",
-    Fit.PET: "keep the containers, and upgrade them in place",
-    Fit.DEPENDS: "",
-}
-"""What a verdict asks for, for who does not know the field's words; where it depends, the verdict
-itself says on what."""
 
 FIRST = (
     "change_seconds",
@@ -57,12 +47,6 @@ def grouped(figures: Sequence[Figure]) -> Iterator[tuple[str, list[Figure]]]:
     """Each group with its figures, in their order."""
     for group, members in groupby(figures, key=lambda figure: figure.group):
         yield group, list(members)
-
-
-def spoken(verdict: Verdict) -> str:
-    """What the verdict says, where its first word stands above already."""
-    says = verdict.says.removeprefix(f"{verdict.fit.capitalize()}: ")
-    return says[:1].upper() + says[1:]
 
 
 def named(figure: Figure) -> str:

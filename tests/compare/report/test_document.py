@@ -19,6 +19,7 @@ from tests.compare.report.made import (
     FIGURES,
     comparison_of,
     outcome_of,
+    quiet,
     run_of,
     static_one,
     with_noise,
@@ -47,10 +48,11 @@ def timeline_of(comparison: Comparison, scenario: Scenario) -> dict[str, Any]:
     [
         comparison_of(runs=1),
         with_noise(comparison_of(runs=1)),
+        quiet(comparison_of(runs=1)),
         static_one(),
         replace(static_one(), history=None, costs={}),
     ],
-    ids=["full", "noise", "static", "bare"],
+    ids=["full", "noise", "idle", "static", "bare"],
 )
 def test_it_is_as_the_schema_has_it(comparison: Comparison) -> None:
     found = read(comparison)
