@@ -31,7 +31,7 @@ def glance(
     """The section; None where no way was to be gone."""
     if not comparison.outcomes:
         return None
-    first = headline(figures, GLANCE)
+    first = headline(comparison, figures, GLANCE)
     heading = spark_heading(shared) if shared is not None else ""
     head = element(
         "tr",

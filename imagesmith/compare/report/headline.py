@@ -37,10 +37,19 @@ GLANCE = ("change_seconds", "without_worst", "failed", "longest_during", "state"
 """Those that fit beside a picture."""
 
 
-def headline(figures: Sequence[Figure], keys: Sequence[str] = FIRST) -> list[Figure]:
-    """The figures that say most, in the order in which people ask."""
+def headline(
+    comparison: Comparison, figures: Sequence[Figure], keys: Sequence[str] = FIRST
+) -> list[Figure]:
+    """The figures that say most, in the order in which people ask; without those that nothing was
+    found of."""
+    found = {
+        key
+        for outcome in comparison.outcomes
+        for key, measured in outcome.figures.items()
+        if measured is not None
+    }
     by_key = {figure.key: figure for figure in figures}
-    return [by_key[key] for key in keys if key in by_key]
+    return [by_key[key] for key in keys if key in by_key and key in found]
 
 
 def grouped(figures: Sequence[Figure]) -> Iterator[tuple[str, list[Figure]]]:

@@ -43,7 +43,7 @@ def _parts(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
         yield _listed(_lean(item) for item in verdict.why)
     if comparison.static is not None:
         yield f"Nothing was run: {_text(comparison.static)}."
-    yield from _figures(comparison, headline(figures))
+    yield from _figures(comparison, headline(comparison, figures))
     notes = [
         f"{outcome.scenario}: {noted}"
         for outcome in comparison.outcomes

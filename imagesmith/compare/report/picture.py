@@ -40,7 +40,7 @@ def picture(comparison: Comparison, figures: Sequence[Figure]) -> str | None:
     if axis is None:
         return None
     shared = scales(axis, list(lines.values()))
-    first = headline(figures, GLANCE)
+    first = headline(comparison, figures, GLANCE)
     verdict = said(comparison.verdict)
     title = f"{comparison.name} {comparison.old} → {comparison.new}"
     height = TOP + TALL * len(comparison.outcomes) + 44

@@ -52,7 +52,7 @@ def _lines(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
     run = [outcome for outcome in comparison.outcomes if outcome.not_run is None]
     if run:
         yield ""
-        yield from _figures(run, headline(figures))
+        yield from _figures(run, headline(comparison, figures))
     for outcome in comparison.outcomes:
         noted = note(outcome)
         if noted is not None:
