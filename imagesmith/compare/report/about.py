@@ -11,6 +11,7 @@ from imagesmith.compare.figure import Figure
 from imagesmith.compare.report.headline import cost_rows, grouped, lives, named, told
 from imagesmith.compare.report.limits import limits
 from imagesmith.compare.report.markup import element, prose
+from imagesmith.compare.report.said import said, sentence
 from imagesmith.compare.report.setting import machine_pairs, workload_pairs
 
 __all__ = [
@@ -31,7 +32,7 @@ def lean(item: Lean) -> Element:
     return element(
         "li",
         element("span", towards, class_=f"life {(item.towards or 'none').split()[0]}"),
-        element("span", prose(item.says)),
+        element("span", prose(sentence(item.says))),
     )
 
 
@@ -146,7 +147,7 @@ def plan(comparison: Comparison) -> Element:
 
 def rules(comparison: Comparison) -> Element | None:
     """What else was weighed."""
-    rest = [item for item in comparison.verdict.leans if not item.decides]
+    rest = said(comparison.verdict).rest
     if not rest:
         return None
     return element(

@@ -11,7 +11,7 @@ from imagesmith.compare.measured import Spread
 from imagesmith.compare.report.headline import GLANCE, headline, named, note, told
 from imagesmith.compare.report.markup import element
 from imagesmith.compare.report.scales import Scales
-from imagesmith.compare.report.svg import spark
+from imagesmith.compare.report.svg import spark, spark_heading
 from imagesmith.compare.report.timeline import Timeline
 from imagesmith.compare.scenario import Scenario
 from imagesmith.compare.shown import shown_apart
@@ -31,11 +31,12 @@ def glance(
     """The section; None where no way was to be gone."""
     if not comparison.outcomes:
         return None
-    first = headline(figures, GLANCE)
+    first = headline(comparison, figures, GLANCE)
+    heading = spark_heading(shared) if shared is not None else ""
     head = element(
         "tr",
         element("th", "Way", scope="col"),
-        element("th", "Live connections", scope="col"),
+        element("th", heading, scope="col"),
         [element("th", named(figure), scope="col", class_="number") for figure in first],
     )
     rows = [
@@ -54,8 +55,8 @@ def glance(
         _with_roles(table),
         element(
             "p",
-            "Each picture has the live connections, and below them, in red, the requests that "
-            "failed, on one axis of time; the shaded parts are the change and the way back. "
+            "All pictures are on one axis of time; the shaded parts are the change and the way "
+            "back, and what is red at the bottom are requests that failed. "
             "Numbers are medians of all runs, and the smaller ones the least and the most.",
             class_="fine",
         ),
@@ -65,19 +66,19 @@ def glance(
 def _row(
     outcome: Outcome, first: Sequence[Figure], shared: Scales | None, line: Timeline | None
 ) -> Element:
-    said = note(outcome)
+    noted = note(outcome)
     way = element(
         "th",
         element("b", outcome.scenario, class_="way"),
         element("span", outcome.scenario.life, class_=f"life {outcome.scenario.life}"),
-        element("span", said, class_="note") if outcome.noise else None,
+        element("span", noted, class_="note") if outcome.noise else None,
         scope="row",
     )
     if outcome.not_run is not None:
-        return element("tr", way, element("td", said, class_="note none", colspan=len(first) + 1))
+        return element("tr", way, element("td", noted, class_="note none", colspan=len(first) + 1))
     drawn = None
     if line is not None and shared is not None:
-        drawn = spark(f"Live connections, {outcome.scenario}", line, shared)
+        drawn = spark(outcome.scenario, line, shared)
     return element(
         "tr",
         way,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from imagesmith.compare.comparison import Comparison, Fit, Outcome
+from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Unit
 from imagesmith.compare.scenario import Life
@@ -13,7 +13,6 @@ from imagesmith.compare.shown import UNKNOWN, amount, shown
 
 __all__ = [
     "GLANCE",
-    "MEANS",
     "cost_rows",
     "grouped",
     "headline",
@@ -23,14 +22,6 @@ __all__ = [
     "told",
     "troubles",
 ]
-
-MEANS = {
-    Fit.CATTLE: "replace the containers whole, at every deploy",
-    Fit.PET: "keep the containers, and upgrade them in place",
-    Fit.DEPENDS: "",
-}
-"""What a verdict asks for, for who does not know the field's words; where it depends, the verdict
-itself says on what."""
 
 FIRST = (
     "change_seconds",
@@ -46,10 +37,19 @@ GLANCE = ("change_seconds", "without_worst", "failed", "longest_during", "state"
 """Those that fit beside a picture."""
 
 
-def headline(figures: Sequence[Figure], keys: Sequence[str] = FIRST) -> list[Figure]:
-    """The figures that say most, in the order in which people ask."""
+def headline(
+    comparison: Comparison, figures: Sequence[Figure], keys: Sequence[str] = FIRST
+) -> list[Figure]:
+    """The figures that say most, in the order in which people ask; without those that nothing was
+    found of."""
+    found = {
+        key
+        for outcome in comparison.outcomes
+        for key, measured in outcome.figures.items()
+        if measured is not None
+    }
     by_key = {figure.key: figure for figure in figures}
-    return [by_key[key] for key in keys if key in by_key]
+    return [by_key[key] for key in keys if key in by_key and key in found]
 
 
 def grouped(figures: Sequence[Figure]) -> Iterator[tuple[str, list[Figure]]]:

@@ -12,8 +12,9 @@ from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Unit
 from imagesmith.compare.report import about
 from imagesmith.compare.report.glance import glance
-from imagesmith.compare.report.headline import MEANS, note, troubles
+from imagesmith.compare.report.headline import note, troubles
 from imagesmith.compare.report.markup import element, prose
+from imagesmith.compare.report.said import said
 from imagesmith.compare.report.scales import Scales, instant, scales
 from imagesmith.compare.report.svg import chart, hatch
 from imagesmith.compare.report.timeline import Timeline, timelines
@@ -74,18 +75,17 @@ def _read(name: str) -> str:
 
 
 def _verdict(comparison: Comparison, change: str) -> Element:
-    verdict = comparison.verdict
-    decisive = [lean for lean in verdict.leans if lean.decides]
+    verdict = said(comparison.verdict)
     return element(
         "header",
         element("p", "Cattle or pet? ", element("b", change), class_="eyebrow"),
         element(
             "h1",
-            verdict.fit.capitalize(),
-            ": " if MEANS[verdict.fit] else ".",
-            element("span", MEANS[verdict.fit]),
+            verdict.title,
+            ": " if verdict.means else ".",
+            element("span", verdict.means),
         ),
-        element("p", prose(verdict.says), class_="lede"),
+        element("p", prose(verdict.says), class_="lede") if verdict.says else None,
         element(
             "p",
             f"Nothing was run: {comparison.static}. What follows are costs and the plan.",
@@ -93,8 +93,8 @@ def _verdict(comparison: Comparison, change: str) -> Element:
         )
         if comparison.static
         else None,
-        element("ul", [about.lean(item) for item in decisive], class_="leans")
-        if decisive
+        element("ul", [about.lean(item) for item in verdict.why], class_="leans")
+        if verdict.why
         else None,
     )
 
@@ -151,7 +151,7 @@ def _legend(comparison: Comparison) -> Element:
 
 def _timeline(outcome: Outcome, line: Timeline, shared: Scales) -> Element:
     key = f"way-{outcome.scenario}"
-    said = note(outcome)
+    noted = note(outcome)
     title = f"Timeline: {outcome.scenario}"
     summary = _summary(line)
     steps = [element("li", element("b", instant(step.at)), f" {step.text}") for step in line.steps]
@@ -167,7 +167,7 @@ def _timeline(outcome: Outcome, line: Timeline, shared: Scales) -> Element:
                 id=key,
             ),
             element("p", f"{outcome.scenario.words}.".capitalize()),
-            element("p", said, class_="note") if said else None,
+            element("p", noted, class_="note") if noted else None,
             [element("p", f"{trouble}.", class_="note") for trouble in troubles(outcome)],
             element("p", summary, class_="fine"),
         ),
@@ -191,10 +191,10 @@ def _summary(line: Timeline) -> str:
             parts.append(f"{name} took {amount(item.ended - item.began, Unit.SECONDS)}")
     sentence = f"{parts[0]} {', '.join(parts[1:])}."
     failed = sum(item.failed for item in line.bins)
-    if line.live:
+    if any(item.connections for item in line.live):
         least, most = (pick(item.connections for item in line.live) for pick in (min, max))
         sentence += f" Of {most:,} connections {least:,} were live at the least."
     if not failed:
-        return f"{sentence} No request failed."
+        return f"{sentence} No request failed." if line.bins else sentence
     reasons = ", ".join(f"{says} ({times:,})" for says, times in line.failures.items())
     return f"{sentence} Requests that failed: {reasons}."

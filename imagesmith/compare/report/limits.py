@@ -19,11 +19,12 @@ def limits(comparison: Comparison) -> list[str]:
 def _limits(comparison: Comparison) -> Iterator[str]:
     if comparison.static is None:
         work = comparison.workload
-        yield (
-            f"It was this load: {work.connections:,} connections and {work.rate:g} requests a "
-            f"second at {work.replicas} {'replica' if work.replicas == 1 else 'replicas'}. More "
-            "connections make a longer storm when they come back."
-        )
+        asked = [f"{work.connections:,} connections"] if work.hold else []
+        asked += [f"{work.rate:g} requests a second"] if work.path is not None else []
+        load = " and ".join(asked) or "none"
+        where = "1 replica" if work.replicas == 1 else f"{work.replicas} replicas"
+        storm = " More connections make a longer storm when they come back." if work.hold else ""
+        yield f"It was this load: {load}, at {where}.{storm}"
         yield (
             "It was one machine, which also ran the balancer and the clients. All of them share "
             "its cores, so latencies are good for comparing the ways with each other, and are not "

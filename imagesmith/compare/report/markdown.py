@@ -9,10 +9,9 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 
-from imagesmith.compare.comparison import Comparison
+from imagesmith.compare.comparison import Comparison, Lean
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.report.headline import (
-    MEANS,
     cost_rows,
     grouped,
     headline,
@@ -23,6 +22,7 @@ from imagesmith.compare.report.headline import (
     troubles,
 )
 from imagesmith.compare.report.limits import limits
+from imagesmith.compare.report.said import said, sentence
 from imagesmith.compare.report.setting import machine_pairs, workload_pairs
 
 __all__ = ["markdown"]
@@ -34,22 +34,21 @@ def markdown(comparison: Comparison, figures: Sequence[Figure]) -> str:
 
 
 def _parts(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
-    verdict = comparison.verdict
-    means = f": {MEANS[verdict.fit]}" if MEANS[verdict.fit] else ""
+    verdict = said(comparison.verdict)
+    means = f": {verdict.means}" if verdict.means else ""
     change = " ".join((comparison.name, comparison.old, "→", comparison.new))
     yield f"### {_text(change)}"
-    yield f"**{verdict.fit.capitalize()}**{means}. {_prose(verdict.says)}"
-    decisive = [item for item in verdict.leans if item.decides]
-    if decisive:
-        yield _listed(item.says for item in decisive)
+    yield f"**{verdict.title}**{means}. {_prose(verdict.says)}".rstrip()
+    if verdict.why:
+        yield _listed(_lean(item) for item in verdict.why)
     if comparison.static is not None:
         yield f"Nothing was run: {_text(comparison.static)}."
-    yield from _figures(comparison, headline(figures))
+    yield from _figures(comparison, headline(comparison, figures))
     notes = [
-        f"{outcome.scenario}: {said}"
+        f"{outcome.scenario}: {noted}"
         for outcome in comparison.outcomes
-        for said in (note(outcome), *troubles(outcome))
-        if said
+        for noted in (note(outcome), *troubles(outcome))
+        if noted
     ]
     if notes:
         yield _listed(notes)
@@ -95,9 +94,13 @@ def _weighed(comparison: Comparison) -> Iterator[str]:
             f"Of the last {history.changes} changes {history.hot} could have gone hot, "
             f"{history.restart} needed a restart, {history.replace} another container."
         )
-    rest = [item for item in comparison.verdict.leans if not item.decides]
+    rest = said(comparison.verdict).rest
     if rest:
-        yield _listed(f"{item.towards or 'neither'}: {item.says}" for item in rest)
+        yield _listed(_lean(item) for item in rest)
+
+
+def _lean(item: Lean) -> str:
+    return f"{item.towards or 'neither'}: {sentence(item.says)}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:

@@ -12,10 +12,11 @@ from xml.etree.ElementTree import Element, tostring
 from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Spread
-from imagesmith.compare.report.headline import GLANCE, MEANS, headline, named, note, told
+from imagesmith.compare.report.headline import GLANCE, headline, named, note, told
 from imagesmith.compare.report.markup import element
+from imagesmith.compare.report.said import said
 from imagesmith.compare.report.scales import Scales, instant, scales, ticks
-from imagesmith.compare.report.svg import spark
+from imagesmith.compare.report.svg import spark, spark_heading
 from imagesmith.compare.report.timeline import Timeline, timelines
 from imagesmith.compare.shown import shown_apart
 
@@ -27,6 +28,8 @@ LEFT, ACROSS = 140, 336
 
 TOP, TALL, LINE = 152, 66, 44
 COLUMN = 87
+LONGEST = 100
+"""Characters that a line has room for."""
 WORDS = 12
 """Characters of a line of a column's head."""
 
@@ -37,19 +40,18 @@ def picture(comparison: Comparison, figures: Sequence[Figure]) -> str | None:
     if axis is None:
         return None
     shared = scales(axis, list(lines.values()))
-    first = headline(figures, GLANCE)
-    verdict = comparison.verdict
+    first = headline(comparison, figures, GLANCE)
+    verdict = said(comparison.verdict)
     title = f"{comparison.name} {comparison.old} → {comparison.new}"
-    words = verdict.fit.capitalize() + (f": {MEANS[verdict.fit]}" if MEANS[verdict.fit] else "")
     height = TOP + TALL * len(comparison.outcomes) + 44
     drawn = element(
         "svg",
-        element("title", f"{title}: {verdict.fit}"),
+        element("title", f"{title}: {verdict.title}"),
         element("style", files(__package__).joinpath("colours.css").read_text(), STYLE),
         element("rect", width=WIDE, height=height, rx=6, class_="paper"),
-        element("text", title, x=SIDE, y=34, class_="of"),
-        element("text", words, x=SIDE, y=66, class_="verdict"),
-        _head(first),
+        element("text", _cut(title, LONGEST), x=SIDE, y=34, class_="of"),
+        element("text", verdict.heading, x=SIDE, y=66, class_="verdict"),
+        _head(first, shared),
         [
             _row(outcome, at, first, lines.get(outcome.scenario), shared)
             for at, outcome in enumerate(comparison.outcomes)
@@ -82,14 +84,22 @@ svg .cattle { fill: var(--cattle); }
 """
 
 
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def _ends(column: int) -> int:
     """Where a column of figures ends: the last one at the picture's side."""
     return WIDE - SIDE - COLUMN * (4 - column)
 
 
-def _head(first: Sequence[Figure]) -> Iterator[Element]:
+def _head(first: Sequence[Figure], shared: Scales) -> Iterator[Element]:
     yield element(
-        "text", "Live connections; failed requests in red", x=LEFT, y=TOP - 14, class_="head left"
+        "text",
+        f"{spark_heading(shared)}; failed requests in red",
+        x=LEFT,
+        y=TOP - 14,
+        class_="head left",
     )
     for column, figure in enumerate(first):
         lines = _broken(named(figure))
@@ -111,7 +121,7 @@ def _row(
     outcome: Outcome, at: int, first: Sequence[Figure], line: Timeline | None, shared: Scales
 ) -> Element:
     y = TOP + TALL * at
-    said = note(outcome)
+    noted = note(outcome)
     mark = "●" if outcome.scenario.life == "pet" else "■"
     drawn = [
         element("line", x1=SIDE, x2=WIDE - SIDE, y1=y, y2=y, class_="rule"),
@@ -125,12 +135,14 @@ def _row(
         ),
     ]
     if line is not None:
-        small = spark(f"Live connections, {outcome.scenario}", line, shared, LINE)
+        small = spark(outcome.scenario, line, shared, LINE)
         for key, place in (("x", LEFT), ("y", y + 11), ("width", ACROSS)):
             small.set(key, f"{place}")
         drawn.append(small)
-    if said is not None:
-        return element("g", drawn, element("text", said, x=LEFT, y=y + TALL - 3, class_="soft"))
+    if noted is not None:
+        return element(
+            "g", drawn, element("text", _cut(noted, LONGEST), x=LEFT, y=y + TALL - 3, class_="soft")
+        )
     for column, figure in enumerate(first):
         found = outcome.figures.get(figure.key)
         value, spread = (

@@ -17,8 +17,9 @@ TICKS = 7
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """What each row ends with. `requests` and `failed` are a second's; of `seconds`, which is
-    logarithmic, `floor` and `top` are powers of ten; `memory` is in bytes."""
+    """What each row ends with; 0 where nothing of the kind was asked. `requests` and `failed` are a
+    second's; of the latency, which is logarithmic, `floor` and `top` are powers of ten; `memory` is
+    in bytes."""
 
     axis: Axis
     requests: float
@@ -62,11 +63,13 @@ def scales(axis: Axis, lines: Sequence[Timeline]) -> Scales:
     floor = math.floor(math.log10(min(middles))) if middles else -3
     return Scales(
         axis=axis,
-        requests=nice(_most(item.old + item.new + item.other for item in whole) / axis.width),
+        requests=nice(_most(item.old + item.new + item.other for item in whole) / axis.width)
+        if bins
+        else 0.0,
         failed=nice(_most(item.failed for item in whole) / axis.width),
         floor=floor,
         top=max(floor + 1, math.ceil(math.log10(max(longest)))) if longest else 0,
-        connections=int(_most(item.connections for line in lines for item in line.live)) or 1,
+        connections=int(_most(item.connections for line in lines for item in line.live)),
         memory=nice(_most(item.memory for line in lines for item in line.used)),
     )
 

@@ -8,8 +8,10 @@ colour alone: OLD is hatched, NEW is solid, failures have their own row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
+from typing import TypeAlias
 from xml.etree.ElementTree import Element
 
 from imagesmith.compare.measured import Unit
@@ -19,7 +21,7 @@ from imagesmith.compare.report.timeline import Bin, Live, Moment, Timeline
 from imagesmith.compare.run import Phase
 from imagesmith.compare.shown import amount
 
-__all__ = ["chart", "hatch", "spark"]
+__all__ = ["chart", "hatch", "spark", "spark_heading"]
 
 MARKS = 52
 """Pixels over the first row: the names of the phases, and two lanes of the steps' numbers."""
@@ -34,19 +36,26 @@ APART = 0.2
 CHANGES = {Phase.CHANGE: "change", Phase.BACK: "back"}
 
 
+Row: TypeAlias = Callable[[Timeline, Scales, int], list[Element]]
+"""Draws a row as many pixels high."""
+
+
 def chart(key: str, title: str, says: str, line: Timeline, shared: Scales) -> Element:
     """The picture; `key` makes its ids its own, `title` and `says` are for who cannot see it."""
-    rows = (
-        ("Answers a second, by version", 78, _requests(key, line, shared)),
-        ("Failed requests a second", 30, _failed(line, shared)),
-        ("Latency, p50 to longest", 88, _latency(line, shared)),
-        ("Live connections", 64, _connections(line.live, line.ended, shared, 64)),
-        ("Memory of all containers", 52, _memory(line, shared)),
-    )
+    rows: list[tuple[str, int, Row]] = []
+    if shared.requests:
+        rows += [
+            ("Answers a second, by version", 78, partial(_requests, f"{key}-hatch")),
+            ("Failed requests a second", 30, _failed),
+            ("Latency, p50 to longest", 88, _latency),
+        ]
+    if shared.connections:
+        rows.append(("Live connections", 64, _connections))
+    rows.append(("Memory of all containers", 52, _memory))
     down = MARKS
     drawn: list[Element] = []
     for heading, height, row in rows:
-        drawn.append(_row(heading, down, height, row))
+        drawn.append(_row(heading, down, height, row(line, shared, height)))
         down += HEAD + height + GAP
     bottom = down - GAP
     return element(
@@ -67,15 +76,21 @@ def chart(key: str, title: str, says: str, line: Timeline, shared: Scales) -> El
     )
 
 
-def spark(title: str, line: Timeline, shared: Scales, height: int = 44) -> Element:
-    """The live connections alone, with the failed requests below them."""
+def spark(name: str, line: Timeline, shared: Scales, height: int = 44) -> Element:
+    """The live connections alone or, where none were held, the answers, with the failed requests
+    below them. `name` is of the scenario."""
+    key = f"spark-{name}"
+    drawn: list[Element] = []
+    if shared.connections:
+        drawn = _steps(line.live, line.ended, shared, height - 10)
+    elif shared.requests:
+        drawn = _answers(key, line, shared, height - 10)
     return element(
         "svg",
-        element("title", title),
+        element("title", f"{spark_heading(shared)}, {name}"),
+        element("defs", hatch(key)) if not shared.connections else None,
         _bands(line, shared, 0, height),
-        element(
-            "g", _connections(line.live, line.ended, shared, height - 10), class_="connections"
-        ),
+        drawn,
         element(
             "g",
             [_bar(item, line, shared, height - 7, 7) for item in line.bins if item.failed],
@@ -87,6 +102,13 @@ def spark(title: str, line: Timeline, shared: Scales, height: int = 44) -> Eleme
         width="100%",
         height=height,
     )
+
+
+def spark_heading(shared: Scales) -> str:
+    """What `spark` shows."""
+    if shared.connections:
+        return "Live connections"
+    return "Answers, by version" if shared.requests else "The change and the way back"
 
 
 def hatch(name: str) -> Element:
@@ -114,8 +136,13 @@ def _row(heading: str, down: float, height: float, row: Sequence[Element]) -> El
     )
 
 
-def _requests(key: str, line: Timeline, shared: Scales) -> list[Element]:
-    height = 78
+def _requests(pattern: str, line: Timeline, shared: Scales, height: int) -> list[Element]:
+    labels = _scale([(shared.requests, 0.0), (0, float(height))])
+    return [*labels, *_answers(pattern, line, shared, height)]
+
+
+def _answers(pattern: str, line: Timeline, shared: Scales, height: int) -> list[Element]:
+    """Bars of answered requests, OLD's at the bottom."""
     groups: dict[str, list[Element]] = {"old": [], "new": [], "other": []}
     for item in line.bins:
         top = float(height)
@@ -125,15 +152,13 @@ def _requests(key: str, line: Timeline, shared: Scales) -> list[Element]:
                 top -= tall
                 groups[name].append(_bar(item, line, shared, top, tall))
     return [
-        *_scale([(shared.requests, 0.0), (0, float(height))]),
-        element("g", groups["old"], class_="old", fill=f"url(#{key}-hatch)"),
+        element("g", groups["old"], class_="old", fill=f"url(#{pattern})"),
         element("g", groups["new"], class_="new"),
         element("g", groups["other"], class_="other"),
     ]
 
 
-def _failed(line: Timeline, shared: Scales) -> list[Element]:
-    height = 30
+def _failed(line: Timeline, shared: Scales, height: int) -> list[Element]:
     bars = []
     for item in line.bins:
         if item.failed:
@@ -145,8 +170,7 @@ def _failed(line: Timeline, shared: Scales) -> list[Element]:
     ]
 
 
-def _latency(line: Timeline, shared: Scales) -> list[Element]:
-    height = 88
+def _latency(line: Timeline, shared: Scales, height: int) -> list[Element]:
     decades = range(shared.floor, shared.top + 1)
     grid = [
         element("line", x1=0, x2="100%", y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid")
@@ -179,8 +203,13 @@ def _latency(line: Timeline, shared: Scales) -> list[Element]:
     ]
 
 
-def _connections(live: Sequence[Live], ended: float, shared: Scales, height: int) -> list[Element]:
-    """Steps, with the area below them filled."""
+def _connections(line: Timeline, shared: Scales, height: int) -> list[Element]:
+    labels = _scale([(shared.connections, 0.0), (0, float(height))])
+    return [*labels, *_steps(line.live, line.ended, shared, height)]
+
+
+def _steps(live: Sequence[Live], ended: float, shared: Scales, height: int) -> list[Element]:
+    """How many connections are live, with the area below filled."""
     areas, edges = [], []
     before: float | None = None
     for item, following in zip(live, [*live[1:], None], strict=True):
@@ -200,16 +229,10 @@ def _connections(live: Sequence[Live], ended: float, shared: Scales, height: int
         if before is not None:
             edges.append(element("line", x1=x1, x2=x1, y1=f"{before:.1f}", y2=f"{y:.1f}"))
         before = y
-    labels = _scale([(shared.connections, 0.0), (0, float(height))]) if height > 40 else []
-    return [
-        *labels,
-        element("g", areas, class_="area"),
-        element("g", edges, class_="edge"),
-    ]
+    return [element("g", areas, class_="area"), element("g", edges, class_="edge")]
 
 
-def _memory(line: Timeline, shared: Scales) -> list[Element]:
-    height = 52
+def _memory(line: Timeline, shared: Scales, height: int) -> list[Element]:
     points = [
         (shared.x(item.at), f"{height * (1 - item.memory / shared.memory):.1f}")
         for item in line.used

@@ -10,7 +10,6 @@ from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Spread
 from imagesmith.compare.report.headline import (
-    MEANS,
     cost_rows,
     headline,
     lives,
@@ -19,6 +18,7 @@ from imagesmith.compare.report.headline import (
     told,
     troubles,
 )
+from imagesmith.compare.report.said import said, sentence
 from imagesmith.compare.shown import shown_apart
 
 __all__ = ["table"]
@@ -39,26 +39,24 @@ def table(comparison: Comparison, figures: Sequence[Figure]) -> list[str]:
 
 
 def _lines(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
-    verdict = comparison.verdict
-    means = f": {MEANS[verdict.fit]}" if MEANS[verdict.fit] else ""
+    verdict = said(comparison.verdict)
     yield f"{comparison.name} {comparison.old} → {comparison.new}"
     yield ""
-    yield f"{verdict.fit.capitalize()}{means}"
+    yield verdict.heading
     yield from _wrapped(verdict.says, "")
-    for item in verdict.leans:
-        if item.decides:
-            yield from _wrapped(item.says, "  - ")
+    for item in verdict.why:
+        yield from _wrapped(sentence(item.says), "  - ")
     if comparison.static is not None:
         yield ""
         yield from _wrapped(f"Nothing was run: {comparison.static}", "")
     run = [outcome for outcome in comparison.outcomes if outcome.not_run is None]
     if run:
         yield ""
-        yield from _figures(run, headline(figures))
+        yield from _figures(run, headline(comparison, figures))
     for outcome in comparison.outcomes:
-        said = note(outcome)
-        if said is not None:
-            yield from _wrapped(f"{outcome.scenario}: {said[0].lower()}{said[1:]}", "* ")
+        noted = note(outcome)
+        if noted is not None:
+            yield from _wrapped(f"{outcome.scenario}: {noted[0].lower()}{noted[1:]}", "* ")
         for trouble in troubles(outcome):
             yield from _wrapped(f"{outcome.scenario}: {trouble[0].lower()}{trouble[1:]}", "* ")
     if comparison.costs:

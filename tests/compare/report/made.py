@@ -305,8 +305,8 @@ def comparison_of(
         ),
         verdict=Verdict(
             Fit.PET,
-            "200 people stay connected and keep what they had typed in; every other way cuts each "
-            "of them off once.",
+            "A pet: 200 people stay connected and keep what they had typed in; every other way "
+            "cuts each of them off once.",
             [
                 Lean(
                     "connections",
@@ -366,6 +366,20 @@ def with_noise(comparison: Comparison) -> Comparison:
     outcomes[Scenario.ROLLING] = replace(outcomes[Scenario.ROLLING], noise=busy)
     outcomes[Scenario.HOT] = Outcome(Scenario.HOT, {}, [], not_run=cold)
     return replace(comparison, outcomes=list(outcomes.values()))
+
+
+def quiet(comparison: Comparison, *, requests: bool = False) -> Comparison:
+    """Of an application that holds no connections and, unless told, is not asked anything."""
+    work = comparison.workload
+    load = replace(work, hold=None, path=work.path if requests else None)
+    outcomes = []
+    for outcome in comparison.outcomes:
+        runs = []
+        for run in outcome.runs:
+            asked = run.load.requests if requests else []
+            runs.append(replace(run, load=replace(run.load, clients=[], requests=asked)))
+        outcomes.append(replace(outcome, runs=runs))
+    return replace(comparison, workload=load, outcomes=outcomes)
 
 
 def static_one() -> Comparison:

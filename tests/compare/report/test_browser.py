@@ -18,6 +18,7 @@ from tests.compare.report.browser import Browser, Page, a_browser
 from tests.compare.report.made import (
     FIGURES,
     comparison_of,
+    quiet,
     static_one,
     with_noise,
 )
@@ -63,6 +64,8 @@ PAGES = {
     "noise": with_noise(FULL),
     "long": named_at_length(comparison_of(runs=1, scenarios=[Scenario.HOT])),
     "lasting": lasting(comparison_of(runs=1), 150),
+    "worker": quiet(comparison_of(runs=1), requests=True),
+    "idle": quiet(comparison_of(runs=1)),
     "static": static_one(),
 }
 

@@ -19,6 +19,7 @@ from tests.compare.report.made import (
     FIGURES,
     comparison_of,
     outcome_of,
+    quiet,
     run_of,
     static_one,
     with_noise,
@@ -47,10 +48,11 @@ def timeline_of(comparison: Comparison, scenario: Scenario) -> dict[str, Any]:
     [
         comparison_of(runs=1),
         with_noise(comparison_of(runs=1)),
+        quiet(comparison_of(runs=1)),
         static_one(),
         replace(static_one(), history=None, costs={}),
     ],
-    ids=["full", "noise", "static", "bare"],
+    ids=["full", "noise", "idle", "static", "bare"],
 )
 def test_it_is_as_the_schema_has_it(comparison: Comparison) -> None:
     found = read(comparison)
@@ -75,7 +77,6 @@ def test_the_schema_says_what_every_key_is() -> None:
 
 
 def test_each_request_is_in_one_bin() -> None:
-    run = run_of(Scenario.RECREATE)
     line = timeline_of(comparison_of(runs=1), Scenario.RECREATE)
     run = outcome_of(Scenario.RECREATE, 1).runs[0]
     bins = line["requests"]

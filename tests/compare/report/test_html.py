@@ -20,6 +20,7 @@ from tests.compare.report.made import (
     FIGURES,
     comparison_of,
     outcome_of,
+    quiet,
     static_one,
     with_noise,
 )
@@ -140,6 +141,18 @@ def test_a_scenario_that_means_nothing_says_why_and_so_does_one_that_was_not_run
     assert page.text.count("Means nothing: the probe sent requests up to 0.8 s late") == 2
     assert "Not run: the change cannot go hot: OTP changes from 26 to 27" in page.text
     assert any("meaningless" in value for value in page.values("class"))
+
+
+def test_what_was_not_asked_has_no_row() -> None:
+    """A worker holds no connection, and may answer no request."""
+    page = Page(html(quiet(comparison_of(runs=1)), FIGURES))
+    assert "Memory of all containers" in page.text
+    assert "Live connections" not in page.text
+    assert "Latency, p50" not in page.text
+    page = Page(html(quiet(comparison_of(runs=1), requests=True), FIGURES))
+    assert "Latency, p50" in page.text
+    assert "Live connections" not in page.text
+    assert "Answers, by version, hot" in page.text
 
 
 def test_a_run_that_ended_early_says_why_everywhere() -> None:

@@ -92,3 +92,11 @@ def test_the_table_has_a_column_for_each_way_and_the_figures_that_matter() -> No
     assert any(line.startswith("* rolling: means nothing: the probe") for line in lines)
     assert any(line.startswith("* hot: not run: the change cannot go hot") for line in lines)
     assert not any("p50" in line for line in lines)
+
+
+def test_a_figure_that_nothing_was_found_of_is_not_among_the_first() -> None:
+    outcome = FULL.outcomes[0]
+    figures = {**outcome.figures, "without_worst": None}
+    comparison = replace(FULL, outcomes=[replace(outcome, figures=figures)])
+    assert not any("worst client" in line for line in table(comparison, FIGURES))
+    assert any("worst client" in line for line in table(FULL, FIGURES))
