@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,6 +144,31 @@ def test_a_probe_that_is_killed_is_told(server: Server) -> None:
         assert error.value.message == "the load probe ended too early, by signal 9"
         with pytest.raises(CompareError):
             probe.check()
+
+
+def test_a_probe_that_is_killed_while_connections_come_up_is_told(server: Server) -> None:
+    server.stall()
+    before = children(os.getpid())
+
+    def kill() -> None:
+        until("there is a probe", lambda: bool(children(os.getpid()) - before))
+        for pid in children(os.getpid()) - before:
+            os.kill(int(pid), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(CompareError, match="the load probe ended too early, by signal 9"):
+        start(server, TCP)
+    killer.join()
+
+
+def test_a_probe_that_breaks_is_told_with_its_last_words(server: Server) -> None:
+    asked = workload(TCP, connections=1, rate=0)
+    with (
+        Probe.start(asked, http=(HOST, server.http), hold=(HOST, server.line)) as probe,
+        pytest.raises(CompareError, match="ended too early, with exit code 1: ZeroDivisionError: "),
+    ):
+        probe.stop()
 
 
 def test_aiohttp_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

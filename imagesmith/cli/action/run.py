@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from imagesmith.cli.action.compare import compare, compared_with
 from imagesmith.cli.action.inputs import Inputs
 from imagesmith.cli.action.plan import earlier, plan
 from imagesmith.cli.action.summary import failure, plan_section, summary
@@ -62,6 +63,7 @@ class _Step:
             *self.inputs.build(self.scratch),
         ]
         against = earlier(self.inputs)
+        old = compared_with(self.inputs)
         told = Told()
         code, printed = self._build(words, told)
         for warning in told.warnings:
@@ -88,6 +90,10 @@ class _Step:
                 "cache-key": self._cache_key(),
             }
         )
+        if old:
+            report = compare(self.inputs, old, told)
+            write_summary((report / "report.md").read_text())
+            write_outputs({"report": str(report)})
         return 0
 
     def _cache(self) -> list[str]:

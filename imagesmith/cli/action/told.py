@@ -79,6 +79,12 @@ class Told:
         return ours[0] if ours else (self._plain or ["imagesmith build said nothing"])[-1]
 
     @property
+    def last_error(self) -> str:
+        """The sentence that ended a command which tells its steps in the same way."""
+        ours = self._errors()
+        return ours[-1] if ours else (self._plain or ["imagesmith said nothing"])[-1]
+
+    @property
     def error_in_full(self) -> str:
         """With all that follows it: further mistakes of the recipe, and the way out."""
         lines = self._plain if self._errors() else self._plain[-1:]

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 
@@ -54,6 +54,8 @@ async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event)
             seen = [client.seen(start, ended) for client in clients]
             if sending:
                 sending.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sending  # raises what ended it before, if that is what it did
         await thread.run(schedule.settle())
         return Load(
             seconds=ended - start,
@@ -122,7 +124,9 @@ async def _kept(clients: Sequence[Held]) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended  # no client may end otherwise, and be taken for one that lives
 
 
 async def _all_live(clients: Sequence[Held], spec: Spec, stop: asyncio.Event) -> bool:

@@ -45,6 +45,7 @@ class Schedule:
         self._kept: list[aiohttp.ClientSession] = []
         self._fresh: aiohttp.ClientSession | None = None
         self._sent: set[asyncio.Task[None]] = set()
+        self._broken: BaseException | None = None
 
     async def open(self) -> None:
         """In the loop in which all the rest is done."""
@@ -72,13 +73,20 @@ class Schedule:
                 await asyncio.sleep(wait)
             task = asyncio.create_task(self._one(self._of(number), began, due))
             self._sent.add(task)
-            task.add_done_callback(self._sent.discard)
+            task.add_done_callback(self._done)
             number += 1
 
     async def settle(self) -> None:
         """Wait for what was sent: each answer comes, or fails, in its time."""
         if self._sent:
             await asyncio.wait(self._sent)
+        if self._broken is not None:
+            raise self._broken
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._sent.discard(task)
+        if not task.cancelled():
+            self._broken = self._broken or task.exception()
 
     def _of(self, number: int) -> aiohttp.ClientSession:
         if number % 2 and self._fresh is not None:
