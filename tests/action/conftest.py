@@ -20,11 +20,21 @@ Machine = Callable[[], Job]
 @pytest.fixture(scope="session")
 def installed(session_folder: Path) -> tuple[Path, Done]:
     """A RUNNER_TEMP in which the action has installed imagesmith; and how that went."""
-    temp, workspace = session_folder / "action-temp", session_folder / "action-workspace"
-    with one_at_a_time(session_folder / "action.lock"):
+    return _install(session_folder, "action")
+
+
+@pytest.fixture(scope="session")
+def installed_to_compare(session_folder: Path) -> tuple[Path, Done]:
+    """The same, with what a comparison needs."""
+    return _install(session_folder, "action-compare", compare="true")
+
+
+def _install(folder: Path, name: str, **inputs: str) -> tuple[Path, Done]:
+    temp, workspace = folder / f"{name}-temp", folder / f"{name}-workspace"
+    with one_at_a_time(folder / f"{name}.lock"):
         workspace.mkdir(exist_ok=True)
-        job = Job(REPO, workspace, temp, CacheService(session_folder), dict(os.environ))
-        done = job.run(cache="false", context="no-such-folder")
+        job = Job(REPO, workspace, temp, CacheService(folder), dict(os.environ))
+        done = job.run(cache="false", context="no-such-folder", **inputs)
     return temp, done
 
 
@@ -36,6 +46,18 @@ def service(tmp_path: Path) -> CacheService:
 @pytest.fixture
 def machine(tmp_path: Path, installed: tuple[Path, Done], service: CacheService) -> Machine:
     """A machine that has run nothing yet, with the same checkout; no Docker answers there."""
+    return _machine(tmp_path, installed[0], service)
+
+
+@pytest.fixture
+def machine_to_compare(
+    tmp_path: Path, installed_to_compare: tuple[Path, Done], service: CacheService
+) -> Machine:
+    """The same, for a step that compares."""
+    return _machine(tmp_path, installed_to_compare[0], service)
+
+
+def _machine(tmp_path: Path, installed: Path, service: CacheService) -> Machine:
     count = iter(range(100))
     workspace = tmp_path / "workspace"
     workspace.mkdir()
@@ -44,7 +66,7 @@ def machine(tmp_path: Path, installed: tuple[Path, Done], service: CacheService)
         temp = tmp_path / f"machine-{next(count)}"
         (temp / "imagesmith").mkdir(parents=True)
         # Installing takes its time, and is tested by itself.
-        (temp / "imagesmith/venv").symlink_to(installed[0] / "imagesmith/venv")
+        (temp / "imagesmith/venv").symlink_to(installed / "imagesmith/venv")
         ours = {name: text for name, text in os.environ.items() if not name.startswith("IMAGESM")}
         environment = ours | {
             "HOME": str(temp / "home"),

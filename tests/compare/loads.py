@@ -24,10 +24,10 @@ __all__ = [
     "TCP",
     "WEBSOCKET",
     "Running",
+    "all_speak",
     "assert_live_all_the_time",
     "load_on",
     "port_of",
-    "reopened",
     "until",
     "workload",
 ]
@@ -119,14 +119,13 @@ def until(what: str, condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def reopened(server: Server, since: float, count: int) -> None:
-    """Wait until as many held connections were opened after `since`, and all speak again."""
-
-    def back() -> bool:
-        later = [at for at in server.opened if at >= since]
-        return len(later) >= count and len([at for at in server.heard if at > max(later)]) >= count
-
-    until("clients connect again", back)
+def all_speak(server: Server, count: int = 20) -> None:
+    """Wait until as many connections, opened since the last cut or stall or answered since, live:
+    they have been answered, and this end knows that they know it."""
+    until(
+        "clients connect again",
+        lambda: sum(spoken >= 2 for spoken in list(server.held.values())) >= count,
+    )
 
 
 def assert_live_all_the_time(load: Load) -> None:

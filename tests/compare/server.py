@@ -37,7 +37,9 @@ class Server:
     http: int = 0
     line: int = 0
     page: int = 0
-    held: set[asyncio.BaseTransport] = field(default_factory=set)
+    held: dict[asyncio.BaseTransport, int] = field(default_factory=dict)
+    """The held connections, and how often each spoke since it was there or all were stalled. One
+    that spoke twice has been answered between."""
     heard: list[float] = field(default_factory=list)
     """When a held connection said something."""
     opened: list[float] = field(default_factory=list)
@@ -69,13 +71,11 @@ class Server:
 
     def stall(self) -> float:
         """Answer nobody; when."""
-        self._loop.call_soon_threadsafe(self._free.clear)
-        return time.monotonic()
+        return self._run(self._stall())
 
     def go_on(self) -> float:
         """Answer all; when."""
-        self._loop.call_soon_threadsafe(self._free.set)
-        return time.monotonic()
+        return self._run(self._go_on())
 
     def stop(self) -> None:
         """Be gone."""
@@ -121,6 +121,16 @@ class Server:
             listener.close()
         return time.monotonic()
 
+    async def _stall(self) -> float:
+        self._free.clear()
+        self.held = dict.fromkeys(self.held, 0)
+        return time.monotonic()
+
+    async def _go_on(self) -> float:
+        at = time.monotonic()
+        self._free.set()
+        return at
+
     async def _cut(self) -> float:
         at = time.monotonic()
         for transport in list(self.held):
@@ -151,7 +161,7 @@ class Server:
         assert request.transport is not None
         with self._holding(request.transport), suppress(ConnectionResetError):
             async for message in socket:
-                self.heard.append(time.monotonic())
+                self._hear(request.transport)
                 await self._free.wait()
                 if message.type is WSMsgType.PING:
                     await socket.pong(message.data)
@@ -163,7 +173,7 @@ class Server:
                 await self._free.wait()
                 writer.write(b"welcome\n")
             while await reader.readline():
-                self.heard.append(time.monotonic())
+                self._hear(writer.transport)
                 await self._free.wait()
                 writer.write(b"pong\n")
 
@@ -173,7 +183,7 @@ class Server:
             suppress(OSError, asyncio.IncompleteReadError),
         ):
             while await reader.readuntil(b"\r\n\r\n"):
-                self.heard.append(time.monotonic())
+                self._hear(writer.transport)
                 await self._free.wait()
                 body = json.dumps({"version": self.version}).encode()
                 writer.write(b"HTTP/1.1 %d Whatever\r\n" % self.status)
@@ -184,14 +194,19 @@ class Server:
                 writer.write(b"Transfer-Encoding: chunked\r\n\r\n")
                 writer.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
 
+    def _hear(self, transport: asyncio.BaseTransport) -> None:
+        self.heard.append(time.monotonic())
+        if transport in self.held:
+            self.held[transport] += 1
+
     @contextmanager
     def _holding(self, transport: asyncio.BaseTransport) -> Iterator[None]:
-        self.held.add(transport)
+        self.held[transport] = 0
         self.opened.append(time.monotonic())
         try:
             yield
         finally:
-            self.held.discard(transport)
+            self.held.pop(transport, None)
             transport.close()
 
 

@@ -20,9 +20,9 @@ from tests.compare.loads import (
     HOST,
     TCP,
     WEBSOCKET,
+    all_speak,
     assert_live_all_the_time,
     port_of,
-    reopened,
     until,
     workload,
 )
@@ -60,7 +60,7 @@ def test_what_happens_is_told_on_the_axis_of_this_process(server: Server) -> Non
     with start(server, WEBSOCKET) as probe:
         probe.check()
         cut = server.cut()
-        reopened(server, cut, 20)
+        all_speak(server)
         load = probe.stop()
     now = time.monotonic() - probe.began
     assert 0 < load.seconds < now
@@ -103,17 +103,17 @@ def test_an_application_that_fails_is_told_with_its_status(server: Server) -> No
 def test_held_connections_that_do_not_come_up_are_counted(server: Server) -> None:
     with pytest.raises(CompareError) as error:
         Probe.start(
-            workload(TCP, connections=3), http=(HOST, server.http), hold=(HOST, 1), within=0.5
+            workload(TCP, connections=3), http=(HOST, server.http), hold=(HOST, 1), within=3
         )
     assert error.value.message == (
-        f"3 of 3 held connections to {HOST}:1 did not come up within 0.5 s: Connection refused"
+        f"3 of 3 held connections to {HOST}:1 did not come up within 3 s: Connection refused"
     )
 
 
 def test_a_handshake_that_is_refused_is_told(server: Server) -> None:
     hold = HoldWebsocket(path="/nothing", port=1)
     with pytest.raises(CompareError, match="answered 404 to a WebSocket's handshake"):
-        start(server, hold, within=0.5)
+        start(server, hold, within=3)
 
 
 def test_too_many_connections_for_the_machine_are_refused_with_the_way_out() -> None:
@@ -163,12 +163,9 @@ def test_a_probe_that_is_killed_while_connections_come_up_is_told(server: Server
 
 
 def test_a_probe_that_breaks_is_told_with_its_last_words(server: Server) -> None:
-    asked = workload(TCP, connections=1, rate=0)
-    with (
-        Probe.start(asked, http=(HOST, server.http), hold=(HOST, server.line)) as probe,
-        pytest.raises(CompareError, match="ended too early, with exit code 1: ZeroDivisionError: "),
-    ):
-        probe.stop()
+    asked = workload(TCP, connections=1)
+    with pytest.raises(CompareError, match="ended too early, with exit code 1: OverflowError: "):
+        Probe.start(asked, http=(HOST, server.http), hold=(HOST, 99999), within=0.1)
 
 
 def test_aiohttp_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

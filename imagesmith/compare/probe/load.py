@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -52,10 +52,15 @@ async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event)
             await stop.wait()
             ended = time.monotonic()
             seen = [client.seen(start, ended) for client in clients]
+<<<<<<< HEAD
             if sending:
                 sending.cancel()
                 with suppress(asyncio.CancelledError):
                     await sending  # raises what ended it before, if that is what it did
+=======
+            schedule.ended = ended
+        await sending
+>>>>>>> probe
         await thread.run(schedule.settle())
         return Load(
             seconds=ended - start,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 
 import aiohttp
@@ -40,6 +41,7 @@ class Schedule:
         self.requests: list[Request] = []
         self.late = 0.0
         self.late_often = 0
+        self.ended = math.inf
         self._workload = workload
         self._url = f"http://{host}:{port}{workload.path}"
         self._kept: list[aiohttp.ClientSession] = []
@@ -65,12 +67,14 @@ class Schedule:
         return (await self._ask(self._of(1), time.monotonic())).failure
 
     async def send(self, began: float) -> None:
-        """Until cancelled."""
+        """All that are due before `ended` is set to an earlier time."""
         number = 0
         while True:
             due = began + number / self._workload.rate
             if (wait := due - time.monotonic()) > 0:
                 await asyncio.sleep(wait)
+            if due >= self.ended:
+                return
             task = asyncio.create_task(self._one(self._of(number), began, due))
             self._sent.add(task)
             task.add_done_callback(self._done)
