@@ -155,6 +155,7 @@ def compare(
     from imagesmith.cli.compare_build import Builder, Sides
     from imagesmith.cli.compare_wanted import (
         Given,
+        check_out,
         wanted_environment,
         wanted_memory,
         wanted_sides,
@@ -176,6 +177,7 @@ def compare(
     for option, number in (("--repeat", repeat), ("--deploys", deploys), ("--hosts", hosts)):
         if number < 1:
             raise UsageError(f"{option} {number}: should be 1 or more")
+    check_out(out)
     wanted = find_recipe(recipe)
     workload = wanted_workload(wanted, Given(connections, rate, replicas, jitter))
     environment = wanted_environment(env or [])

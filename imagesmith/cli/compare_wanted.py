@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
     from imagesmith.recipe import Recipe
 
-__all__ = ["Given", "wanted_environment", "wanted_memory", "wanted_sides", "wanted_workload"]
+__all__ = [
+    "Given",
+    "check_out",
+    "wanted_environment",
+    "wanted_memory",
+    "wanted_sides",
+    "wanted_workload",
+]
 
 LEAST_MEMORY = 6 << 20
 """Docker refuses less (moby, daemon/daemon_unix.go: linuxMinMemory)."""
@@ -79,6 +86,18 @@ def _hold(wanted: recipes.Hold | None, request: HttpProbe | None) -> Hold | None
         case recipes.HoldTcp():
             return HoldTcp(port=wanted.tcp, say=wanted.say)
     return HoldHttp(path=request.http, port=request.port) if request else None
+
+
+def check_out(out: Path) -> None:
+    """Refuse a folder that no report can be written into, before minutes are spent. Raises
+    UsageError."""
+    there = out.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise UsageError(f"--out {out}: {there} is a file", hint="Name a folder.")
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"--out {out}: {there} cannot be written into")
 
 
 def wanted_environment(texts: Sequence[str]) -> Mapping[str, str]:

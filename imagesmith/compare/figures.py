@@ -204,7 +204,8 @@ def _machine() -> Iterator[Figure]:
         "memory before",
         Unit.BYTES,
         "Machine",
-        f"{all_containers}: the median before the change.",
+        f"{all_containers}: the median before the change, without the page cache that can be "
+        "given back at once, as `docker stats` counts.",
         memory_before,
     )
     yield Figure(

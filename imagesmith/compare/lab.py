@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from imagesmith.compare.balancer import HELD, REQUESTS, RUNTIME, Balancer, Ports
 from imagesmith.compare.workload import Workload
 from imagesmith.docker.process import Process
 from imagesmith.docker.sdk import telling
-from imagesmith.errors import CompareError
+from imagesmith.errors import CompareError, DockerError
 
 if TYPE_CHECKING:
     from docker.client import DockerClient
@@ -102,8 +102,12 @@ def open_lab(client: DockerClient, network: str | None = None) -> Iterator[Lab]:
             with telling("no network can be made"):
                 client.networks.create(lab.network, driver="bridge", labels=labels)
         yield lab
-    finally:
-        lab.clear()
+    except BaseException:
+        # What went wrong is to be told, and not that Docker, gone meanwhile, removes nothing.
+        with suppress(DockerError):
+            lab.clear()
+        raise
+    lab.clear()
 
 
 def _clear_dead(client: DockerClient, this: Process) -> None:

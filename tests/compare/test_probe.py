@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,20 @@ def test_a_load_may_be_without_a_version_or_state(server: Server) -> None:
         time.sleep(0.1)
         load = probe.stop()
     assert {(request.version, request.state) for request in load.requests} == {(None, None)}
+
+
+def test_a_load_may_ask_and_hold_nothing(server: Server) -> None:
+    asks = replace(workload(WEBSOCKET, connections=5), hold=None)
+    with Probe.start(asks, http=(HOST, server.http), hold=(HOST, 1)) as probe:
+        time.sleep(1)
+        load = probe.stop()
+    assert load.requests
+    assert list(load.clients) == []
+    holds = replace(workload(WEBSOCKET, connections=5), path=None)
+    with Probe.start(holds, http=(HOST, 1), hold=(HOST, server.http)) as probe:
+        load = probe.stop()
+    assert list(load.requests) == []
+    assert len(load.clients) == 5
 
 
 def test_a_thousand_connections_are_held(server: Server) -> None:

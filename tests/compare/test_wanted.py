@@ -9,6 +9,7 @@ import pytest
 
 from imagesmith.cli.compare_wanted import (
     Given,
+    check_out,
     wanted_environment,
     wanted_memory,
     wanted_sides,
@@ -128,3 +129,12 @@ def test_a_release_from_source_has_to_be_built_first(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         wanted_sides(recipe, tmp_path, None, None)
     assert "--to" in (raised.value.hint or "")
+
+
+def test_a_place_that_takes_no_report_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    check_out(tmp_path / "new/folder")
+    (tmp_path / "file").touch()
+    for wrong in ("file", "file/below"):
+        with pytest.raises(UsageError, match="is a file"):
+            check_out(tmp_path / wrong)
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "file"]

@@ -52,15 +52,9 @@ async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event)
             await stop.wait()
             ended = time.monotonic()
             seen = [client.seen(start, ended) for client in clients]
-<<<<<<< HEAD
-            if sending:
-                sending.cancel()
-                with suppress(asyncio.CancelledError):
-                    await sending  # raises what ended it before, if that is what it did
-=======
             schedule.ended = ended
-        await sending
->>>>>>> probe
+        if sending:
+            await sending
         await thread.run(schedule.settle())
         return Load(
             seconds=ended - start,
