@@ -99,11 +99,12 @@ def _go(fleet: Fleet, way: Way, settle: float, record: Record) -> None:
         record.pauses = way.change(fleet)
     with record.phase(Phase.AFTER):
         time.sleep(settle)
-    fleet.kill()
-    killed = time.monotonic()
-    fleet.revive()
-    record.killed = Killed(killed, time.monotonic())
-    time.sleep(CRASH_SETTLE_SECONDS)
+    with record.phase(Phase.CRASH):
+        fleet.kill()
+        killed = time.monotonic()
+        fleet.revive()
+        record.killed = Killed(killed, time.monotonic())
+        time.sleep(CRASH_SETTLE_SECONDS)
     with record.phase(Phase.BACK):
         way.back(fleet)
     with record.phase(Phase.END):

@@ -78,6 +78,8 @@ class Phase(StrEnum):
     """To NEW, from the first step to the last."""
     AFTER = "after"
     """NEW runs, and nothing is done."""
+    CRASH = "crash"
+    """Every container killed and started again, and time for the clients to come back."""
     BACK = "back"
     """To OLD again, from the first step to the last."""
     END = "end"

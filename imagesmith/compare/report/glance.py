@@ -56,7 +56,8 @@ def glance(
         element(
             "p",
             "All pictures are on one axis of time; the shaded parts are the change and the way "
-            "back, and what is red at the bottom are requests that failed. "
+            "back, and between them, reddish, every container is killed once, as a crash would. "
+            "What is red at the bottom are requests that failed. "
             "Numbers are medians of all runs, and the smaller ones the least and the most.",
             class_="fine",
         ),

@@ -110,8 +110,9 @@ def _timelines(
         element(
             "p",
             "All pictures share one axis of time, on which the change began at 0, and one scale "
-            "for each row. The shaded parts are the change and the way back; the numbers above are "
-            "the steps, listed below each picture. A request counts when it was due.",
+            "for each row. The shaded parts are the change and the way back, and where it says "
+            "killed, every container was, as by a crash; the numbers above are the steps, listed "
+            "below each picture. A request counts when it was due.",
             class_="fine",
         ),
         _legend(comparison),
@@ -190,11 +191,22 @@ def _summary(line: Timeline) -> str:
             name = "The change" if item.phase is Phase.CHANGE else "the way back"
             parts.append(f"{name} took {amount(item.ended - item.began, Unit.SECONDS)}")
     sentence = f"{parts[0]} {', '.join(parts[1:])}."
-    failed = sum(item.failed for item in line.bins)
-    if any(item.connections for item in line.live):
-        least, most = (pick(item.connections for item in line.live) for pick in (min, max))
-        sentence += f" Of {most:,} connections {least:,} were live at the least."
-    if not failed:
-        return f"{sentence} No request failed." if line.bins else sentence
+    crash = next((item for item in line.phases if item.phase is Phase.CRASH), None)
+
+    def counts(at: float) -> bool:
+        return crash is None or not crash.began <= at < crash.ended
+
+    said = []
+    live = [item.connections for item in line.live if counts(item.at)]
+    if any(live):
+        said.append(f"of {max(live):,} connections {min(live):,} were live at the least")
+    if line.bins:
+        failed = sum(item.failed for item in line.bins if counts(item.at))
+        said.append(f"{failed:,} requests failed" if failed else "no request failed")
+    if said:
+        text = ", and ".join(said)
+        sentence += f" But for the crash, {text}." if crash else f" {text.capitalize()}."
+    if not line.failures:
+        return sentence
     reasons = ", ".join(f"{says} ({times:,})" for says, times in line.failures.items())
     return f"{sentence} Requests that failed: {reasons}."

@@ -34,6 +34,7 @@ APART = 0.2
 """How far the way back has to begin after the change, for both names to stand right of there."""
 
 CHANGES = {Phase.CHANGE: "change", Phase.BACK: "back"}
+BANDS = {Phase.CHANGE: "band", Phase.BACK: "band", Phase.CRASH: "band crash"}
 
 
 Row: TypeAlias = Callable[[Timeline, Scales, int], list[Element]]
@@ -281,7 +282,19 @@ def _phases(line: Timeline, shared: Scales, bottom: float) -> list[Element]:
         name.set("dx", "-4" if left else "4")
         name.set("text-anchor", "end" if left else "start")
         names.append(name)
-    return [*_bands(line, shared, 0, bottom), *names]
+    crashes = [
+        element(
+            "text",
+            "killed",
+            x=shared.x((item.began + item.ended) / 2),
+            y=bottom - 5,
+            class_="phase",
+            text_anchor="middle",
+        )
+        for item in line.phases
+        if item.phase is Phase.CRASH
+    ]
+    return [*_bands(line, shared, 0, bottom), *names, *crashes]
 
 
 def _bands(line: Timeline, shared: Scales, top: float, bottom: float) -> list[Element]:
@@ -292,10 +305,10 @@ def _bands(line: Timeline, shared: Scales, top: float, bottom: float) -> list[El
             y=top,
             width=shared.wide(item.ended - item.began),
             height=bottom - top,
-            class_="band",
+            class_=BANDS[item.phase],
         )
         for item in line.phases
-        if item.phase in CHANGES
+        if item.phase in BANDS
     ]
 
 

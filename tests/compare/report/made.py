@@ -26,6 +26,8 @@ from imagesmith.compare.workload import HoldWebsocket, Workload
 OLD, NEW = "0.1.0", "0.2.0"
 MB = 1_000_000
 BEFORE, AFTER, END = 6.0, 6.0, 4.0
+CRASH, DEAD = 5.0, 2.5
+"""Seconds from the kill to the way back, and until the containers answer again."""
 
 
 def _figure(key: str, title: str, unit: Unit, group: str) -> Figure:
@@ -162,9 +164,10 @@ def run_of(scenario: Scenario, seed: int = 1) -> Run:
     dice = random.Random(f"{scenario} {seed}")
     shape = SHAPES[scenario]
     change = BEFORE, BEFORE + shape.change
-    back = change[1] + AFTER, change[1] + AFTER + shape.change
+    crash = change[1] + AFTER
+    back = crash + CRASH, crash + CRASH + shape.change
     seconds = back[1] + END
-    times = [0.0, *change, *back, seconds]
+    times = [0.0, *change, crash, *back, seconds]
     phases = {
         phase: Span(began, ended)
         for phase, began, ended in zip(Phase, times, times[1:], strict=False)
@@ -174,8 +177,14 @@ def run_of(scenario: Scenario, seed: int = 1) -> Run:
         scenario=scenario,
         load=Load(
             seconds,
-            [_request(index / 50, shape, ways, dice) for index in range(int(seconds * 50))],
-            [_client(number, shape, (change[0], back[0]), seconds, dice) for number in range(200)],
+            [
+                _crashed_request(_request(index / 50, shape, ways, dice), crash)
+                for index in range(int(seconds * 50))
+            ],
+            [
+                _crashed_client(_client(number, shape, (change[0], back[0]), seconds, dice), crash)
+                for number in range(200)
+            ],
             0.0021,
         ),
         phases=phases,
@@ -183,6 +192,23 @@ def run_of(scenario: Scenario, seed: int = 1) -> Run:
         uses=list(_uses(shape, (change[0], back[0]), seconds, dice)),
         pauses=[shape.pause, shape.pause * 0.8] if shape.pause else [],
     )
+
+
+def _crashed_request(request: Request, crash: float) -> Request:
+    """Nobody answers while all containers are dead."""
+    if crash <= request.due < crash + DEAD:
+        return Request(request.due, 0.001, failure="status 503")
+    return request
+
+
+def _crashed_client(client: Client, crash: float) -> Client:
+    live = []
+    for began, ended in client.live:
+        if began < crash < ended:
+            live += [(began, crash), (crash + DEAD, ended)]
+        else:
+            live.append((began, ended))
+    return Client(client.number, live, sorted([*client.drops, crash]))
 
 
 def _request(
