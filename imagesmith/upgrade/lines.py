@@ -19,20 +19,20 @@ from imagesmith.docker.container import ANSWER_SECONDS, Answer, Container
 from imagesmith.docker.dialogue import Dialogue
 from imagesmith.errors import DockerError
 
-__all__ = ["IDLE_SECONDS", "Lines"]
+__all__ = ["Lines"]
 
-IDLE_SECONDS = 120
-"""How long the other end waits for a question. It hears at once that we are gone, unless what lies
-between us is gone too."""
-KEPT_SECONDS = IDLE_SECONDS / 2
-"""How long a line may be silent to be used again."""
+IDLE_SECONDS = 120.0
 
 
 class Lines:
-    """The lines into one container. Each is opened when it is needed, and again once it ended."""
+    """The lines into one container. Each is opened when it is needed, and again once it ended.
 
-    def __init__(self, container: Container) -> None:
-        self.container = container
+    The node's end waits `idle` seconds for a question. It hears at once that we are gone, unless
+    what lies between is gone too.
+    """
+
+    def __init__(self, container: Container, idle: float = IDLE_SECONDS) -> None:
+        self.container, self.idle = container, idle
         self._shell: Dialogue | None = None
         self._node: Dialogue | None = None
         self._heard = 0.0
@@ -105,8 +105,9 @@ class Lines:
         return Answer(0, b"imagesmith<%b>imagesmith" % found[2], words)
 
     def _open(self, command: Sequence[str]) -> Dialogue:
-        idle = time.monotonic() - self._heard
-        if self._node is not None and (self._node.has_ended or idle > KEPT_SECONDS):
+        # Well before the other end leaves, or a question could be lost.
+        silent = time.monotonic() - self._heard > self.idle / 2
+        if self._node is not None and (silent or self._node.has_ended):
             self._node.close()
             self._node = None
         if self._node is None:

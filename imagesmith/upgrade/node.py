@@ -22,7 +22,7 @@ from imagesmith.beam import etf
 from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.docker.container import Answer, Container
 from imagesmith.errors import TermError, UpgradeError
-from imagesmith.upgrade.lines import IDLE_SECONDS, Lines
+from imagesmith.upgrade.lines import Lines
 
 __all__ = ["Node", "args", "atom", "string"]
 
@@ -84,7 +84,7 @@ class Node:
     ) -> Term:
         """The value of `erl/SCRIPT.erl` in the running node. Raises UpgradeError."""
         if self.tool == "mix":
-            line = self._wrapped("line", {"idle": IDLE_SECONDS * 1000})
+            line = self._wrapped("line", {"idle": round(self.lines.idle * 1000)})
             command = (f"bin/{self.name}", "rpc", line)
             answer = self.lines.ask(command, _question(script, arguments), seconds)
         else:

@@ -172,8 +172,7 @@ def wait_for_node(pet: Pet, *, ended: bool = False) -> None:
 
     Raises UpgradeError if it does not.
     """
-    if ended:
-        pet.lines.close()
+    pet.lines.close()  # they may not have heard yet that what they lead to has ended
     deadline = time.monotonic() + RESTART_SECONDS
     while True:
         try:
