@@ -106,7 +106,7 @@ class ShopNode(Container):
 
     def wait_for(self, version: str) -> None:
         """Until it serves at a version, after a restart."""
-        wait_until(lambda: self._serves(version), self.logs, seconds=60)
+        wait_until(lambda: self._serves(version), self.logs)
 
     def _serves(self, version: str = "") -> bool:
         try:
