@@ -61,7 +61,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="imagesmith-bench-") as folder:
         os.environ["IMAGESMITH_CACHE_DIR"] = f"{folder}/cache"
-        pets = Pets.of(Shop.on_host(Path(folder)), Path(folder) / "pets")
+        shop = Shop.on_host(Path(folder))
+        pets = Pets.of(shop, shop.versions(Path(folder)), Path(folder) / "pets")
         contestants: dict[str, Callable[[int, Path], Sample]] = {
             "imagesmith": lambda servers, _: _ours(pets, servers)
         }

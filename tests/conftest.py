@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.pairs.builds import Kiosk, build_kiosk
-from tests.shop import LATER, Shop, build_later
+from tests.shop import Shop
 
 # A busy machine is no defect: what has to be quick is measured in bench/.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,10 +36,10 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or fills the cache of who runs it."""
+def cache_of_tests(session_folder: Path) -> Iterator[None]:
+    """No test reads or fills the cache of who runs it; all workers of a run share one."""
     before = os.environ.get("IMAGESMITH_CACHE_DIR")
-    os.environ["IMAGESMITH_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["IMAGESMITH_CACHE_DIR"] = str(session_folder / "cache")
     yield
     if before is None:
         del os.environ["IMAGESMITH_CACHE_DIR"]
@@ -65,8 +65,7 @@ def shop(session_folder: Path) -> Shop:
 def shop_versions(shop: Shop, session_folder: Path) -> dict[str, Path]:
     """`shop_all` by its version, as this machine's Elixir builds it."""
     with one_at_a_time(session_folder / "shop-versions.lock"):
-        later = {version: build_later(session_folder, version) for version in LATER}
-    return {"0.1.0": shop.all, **later}
+        return shop.versions(session_folder)
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +73,13 @@ def shop_otp27(session_folder: Path) -> Shop:
     """The shop as Elixir 1.18 on OTP 27 builds it, in a Debian 13 root."""
     with one_at_a_time(session_folder / "shop-otp27.lock"):
         return Shop.on_trixie(session_folder)
+
+
+@pytest.fixture(scope="session")
+def shop_otp27_versions(shop_otp27: Shop, session_folder: Path) -> dict[str, Path]:
+    """`shop_all` by its version, as Elixir 1.18 on OTP 27 builds it."""
+    with one_at_a_time(session_folder / "shop-otp27-versions.lock"):
+        return shop_otp27.versions(session_folder)
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,25 @@ class Shop:
             (work / BUILT).touch()
         return cls("27", work / "_build/prod/rel", root)
 
+    def versions(self, folder: Path) -> dict[str, Path]:
+        """`shop_all` by its version; the later ones are built once in this folder, by the Elixir
+        that built this one."""
+        return {"0.1.0": self.all, **{version: self._later(folder, version) for version in LATER}}
+
+    def _later(self, folder: Path, version: str) -> Path:
+        work = folder / f"shop-{self.otp}-{version}"
+        wanted = ("--version", version, "--release", "shop_all", "--release", "shop_worker")
+        here = self.sysroot == Path("/")
+        # In another root the script builds below the sources that it lies in.
+        built = work if here else work / f"_build/src-{version}"
+        if not (work / BUILT).exists():
+            if here:
+                run_build(*wanted, "--work", str(work))
+            else:
+                build_in_root(self.sysroot, work, *wanted)
+            (work / BUILT).touch()
+        return built / "_build/prod/rel/shop_all"
+
 
 def tool(verb: str) -> str:
     """What `.ci/tools VERB` prints, once it has made it available."""
@@ -88,16 +107,6 @@ def run_build(*arguments: str, **env: str) -> list[Path]:
         env={**os.environ, **env},
     )
     return [Path(line) for line in done.stdout.splitlines()]
-
-
-def build_later(folder: Path, version: str) -> Path:
-    """`shop_all` of one of LATER, built once in this folder, and `shop_worker` beside it."""
-    work = folder / f"shop-{version}"
-    if not (work / BUILT).exists():
-        releases = ("--release", "shop_all", "--release", "shop_worker")
-        run_build("--version", version, *releases, "--work", str(work))
-        (work / BUILT).touch()
-    return work / "_build/prod/rel/shop_all"
 
 
 def layers(release: Path, folder: Path, recipe: str = "", **environment: str) -> dict[str, str]:

@@ -19,8 +19,10 @@ def confirm(
       imagesmith confirm --container shop
     """
     from imagesmith.cli.pets import find_pets, say
+    from imagesmith.upgrade.lines import Lines
     from imagesmith.upgrade.session import confirm as confirmed
 
     for found in find_pets(container, compose_service, label):
-        version = confirmed(found, say, force=force)
+        with Lines(found) as lines:
+            version = confirmed(lines, say, force=force)
         print(f"{found.name}: {version} is permanent")

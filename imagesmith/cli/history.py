@@ -25,8 +25,11 @@ def history(
     """
     from imagesmith.cli.pets import find_pet
     from imagesmith.upgrade.history import read_history
+    from imagesmith.upgrade.lines import Lines
+    from imagesmith.upgrade.volume import Volume, read_volume
 
-    events = read_history(find_pet(container, compose_service, label))
+    with Lines(find_pet(container, compose_service, label)) as lines:
+        events = read_history(Volume(lines, read_volume(lines).root))
     if as_json:
         print(json.dumps([asdict(event) for event in events], indent=2))
         return

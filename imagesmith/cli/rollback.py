@@ -33,11 +33,12 @@ def rollback(
     """
     from imagesmith.cli.pets import find_pets, say
     from imagesmith.upgrade.back import rollback as go
+    from imagesmith.upgrade.lines import Lines
 
-    done = [
-        go(found, drain=drain, force=force, tell=say)
-        for found in find_pets(container, compose_service, label)
-    ]
+    done = []
+    for found in find_pets(container, compose_service, label):
+        with Lines(found) as lines:
+            done.append(go(lines, drain=drain, force=force, tell=say))
     if as_json:
         documents = [
             {

@@ -26,9 +26,13 @@ def status(
       imagesmith status --container shop
     """
     from imagesmith.cli.pets import find_pets
+    from imagesmith.upgrade.lines import Lines
     from imagesmith.upgrade.status import read_status
 
-    found = [read_status(item) for item in find_pets(container, compose_service, label)]
+    found = []
+    for pet in find_pets(container, compose_service, label):
+        with Lines(pet) as lines:
+            found.append(read_status(lines))
     if as_json:
         print(json.dumps([item.document() for item in found], indent=2))
         return

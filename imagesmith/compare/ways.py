@@ -14,6 +14,7 @@ from imagesmith.recipe import Probe
 from imagesmith.upgrade.back import rollback
 from imagesmith.upgrade.bundle import Bundle
 from imagesmith.upgrade.group import upgrade_group
+from imagesmith.upgrade.lines import Lines
 from imagesmith.upgrade.session import Options
 
 __all__ = ["Way", "hot", "way_of"]
@@ -87,7 +88,8 @@ def hot(bundle: Bundle, probe: Probe | None) -> Way:
     def back(fleet: Fleet) -> list[float]:
         for item in fleet.serving:
             tell = partial(_named, fleet, item.name)
-            rollback(Container(str(item.container.name)), drain=10, force=False, tell=tell)
+            with Lines(Container(str(item.container.name))) as lines:
+                rollback(lines, drain=10, force=False, tell=tell)
         return []
 
     return Way(change, back)

@@ -12,10 +12,11 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from imagesmith.docker.dialogue import Dialogue
 from imagesmith.docker.process import VARIABLE, Process
 from imagesmith.errors import DockerError
 
-__all__ = ["Answer", "Container", "State", "find_containers"]
+__all__ = ["ANSWER_SECONDS", "Answer", "Container", "State", "find_containers"]
 
 ANSWER_SECONDS = 60
 
@@ -103,11 +104,21 @@ class Container:
         (no such container, not running) have codes 125 to 127 and 1, as `docker exec` has them.
         Raises DockerError if it does not end within `seconds`.
         """
-        marked = {VARIABLE: str(Process.this()), **(env or {})}
-        options = [word for key, value in marked.items() for word in ("-e", f"{key}={value}")]
-        if stdin is not None:
-            options.append("-i")
+        options = [*_environment(env or {}), *(["-i"] if stdin is not None else [])]
         return _docker("exec", *options, self.name, *command, stdin=stdin, seconds=seconds)
+
+    def talk(self, *command: str) -> Dialogue:
+        """Begin a command in it as `run` does, to be spoken to. Raises DockerError if there is no
+        docker; whatever else is wrong is found by what it says."""
+        words = ["docker", "exec", *_environment({}), "-i", self.name, *command]
+        try:
+            return Dialogue(
+                subprocess.Popen(
+                    words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+                )
+            )
+        except OSError as error:
+            raise _no_docker(error) from None
 
     def restart(self) -> None:
         """`docker restart`. Raises DockerError in Docker's words."""
@@ -163,9 +174,19 @@ def _docker(
                 process.kill()
                 raise
     except OSError as error:
-        raise DockerError(
-            f"docker cannot be run: {error.strerror or error}", hint="Install Docker's command."
-        ) from None
+        raise _no_docker(error) from None
+
+
+def _environment(env: Mapping[str, str]) -> list[str]:
+    """Options of `docker exec`: what names this process, and `env`."""
+    marked = {VARIABLE: str(Process.this()), **env}
+    return [word for key, value in marked.items() for word in ("-e", f"{key}={value}")]
+
+
+def _no_docker(error: OSError) -> DockerError:
+    return DockerError(
+        f"docker cannot be run: {error.strerror or error}", hint="Install Docker's command."
+    )
 
 
 def _talk(

@@ -25,7 +25,12 @@ class Process:
     @classmethod
     def this(cls) -> Process:
         """The one that runs this."""
-        return cls(socket.gethostname(), os.getpid(), _started(os.getpid()))
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> Process:
+        """The one of this machine that has this number now."""
+        return cls(socket.gethostname(), pid, _started(pid))
 
     @property
     def is_here(self) -> bool:

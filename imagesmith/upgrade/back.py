@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from imagesmith.beam.term import Atom, Term, text
 from imagesmith.beam.terms import consult
-from imagesmith.docker.container import Container
 from imagesmith.errors import DockerError, TermError, UpgradeError
 from imagesmith.upgrade.checks import Tell, check_old_processes, check_pet, touched
 from imagesmith.upgrade.history import read_history
 from imagesmith.upgrade.install import Installed, install, make_permanent, resolve, verify
+from imagesmith.upgrade.lines import Lines
 from imagesmith.upgrade.lock import locked, look_alone
 from imagesmith.upgrade.pet import Ended, Pet, standing, wait_for_node
 from imagesmith.upgrade.relup import Relup, parse_relup
@@ -80,13 +80,13 @@ def go_back(way: Way, libs: Sequence[str], drain: float, tell: Tell) -> Installe
     return None
 
 
-def rollback(container: Container, *, drain: float, force: bool, tell: Tell) -> Back:
+def rollback(lines: Lines, *, drain: float, force: bool, tell: Tell) -> Back:
     """Back to the version before: to the permanent one, or, if that runs, to its predecessor.
 
     `force` crosses hooks that were run on the way up, and allows a restart where processes that
     still run old code refuse anything else. Raises UpgradeError.
     """
-    pet = look_alone(container, tell, force=force)
+    pet = look_alone(lines, tell, force=force)
     check_pet(pet)
     before = pet.running.running
     relup = _relup(pet, before)
@@ -112,7 +112,7 @@ def rollback(container: Container, *, drain: float, force: bool, tell: Tell) -> 
             if not force:
                 volume.record("rollback", before, after, "failed", error.message)
                 raise UpgradeError(
-                    f"{error.message}. {standing(container)}",
+                    f"{error.message}. {standing(pet.lines)}",
                     hint=f"{error.hint or ''} `--force` restarts the VM at {after} instead, and "
                     "loses its state.".strip(),
                 ) from None
@@ -141,7 +141,7 @@ def _restart_at(pet: Pet, version: str) -> None:
 
 def _relup(pet: Pet, version: str) -> Relup:
     place = f"releases/{version}/relup"
-    answer = pet.container.run("cat", f"{pet.found.root}/{place}")
+    answer = pet.lines.sh('cat "$1"', f"{pet.found.root}/{place}")
     if answer.code != 0:
         raise UpgradeError(
             f"{pet.name}: {version} came with the image, and nothing leads back from it; nothing "
@@ -153,7 +153,7 @@ def _relup(pet: Pet, version: str) -> Relup:
 def _check_hooks(pet: Pet, before: str, after: str, *, force: bool) -> None:
     ran = [
         event.hooks
-        for event in read_history(pet.container)
+        for event in read_history(pet.volume())
         if (event.before, event.after) == (after, before) and event.hooks
     ]
     if ran and not force:
@@ -172,7 +172,8 @@ def _libs(pet: Pet, before: str, after: str) -> list[str]:
 
 def _applications(pet: Pet, version: str) -> dict[str, str]:
     """Of a version's .rel: `{release, {Name, Vsn}, {erts, Vsn}, [{App, Vsn, …}]}` (OTP: rel(4))."""
-    answer = pet.container.run("cat", f"{pet.found.root}/releases/{version}/{pet.found.name}.rel")
+    place = f"{pet.found.root}/releases/{version}/{pet.found.name}.rel"
+    answer = pet.lines.sh('cat "$1"', place)
     try:
         match consult(answer.out):
             case [(_, _, _, list() as applications)]:

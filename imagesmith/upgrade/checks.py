@@ -13,6 +13,7 @@ from imagesmith.upgrade.facts import Facts
 from imagesmith.upgrade.node import Node, string
 from imagesmith.upgrade.pet import Pet
 from imagesmith.upgrade.relup import Relup
+from imagesmith.upgrade.volume import MEMORY
 
 __all__ = [
     "OldProcess",
@@ -29,8 +30,6 @@ ASK_AGAIN_SECONDS = 0.5
 SHOWN = 5
 ROOM = 16 << 20
 """Bytes beyond an upgrade's own that a volume should have left: RELEASES, logs, the next one."""
-MEMORY = 96 << 20
-"""Bytes that a short-lived VM takes beside the node, while configuration is resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def check_upgrade(pet: Pet, facts: Facts) -> None:
             f"{need >> 20}; nothing was changed",
             hint="Give the volume's disk more room; `imagesmith status` shows what it holds.",
         )
-    if found.limit and found.limit - found.usage < MEMORY:
+    if not found.has_room(MEMORY):
         raise UpgradeError(
             f"{name}: it has {max(found.limit - found.usage, 0) >> 20} MiB of memory left below "
             f"its limit, and a second VM wants {MEMORY >> 20} for a moment; nothing was changed",

@@ -10,7 +10,7 @@ from imagesmith.errors import DockerError, UpgradeError
 from imagesmith.upgrade.bundle import Bundle
 from imagesmith.upgrade.checks import Tell
 from imagesmith.upgrade.hooks import run_hooks
-from imagesmith.upgrade.pet import look
+from imagesmith.upgrade.lines import Lines
 from imagesmith.upgrade.session import Options, Summary, upgrade
 
 __all__ = ["upgrade_group"]
@@ -25,12 +25,13 @@ def upgrade_group(
     for container in containers:
         one = partial(_prefixed, tell, container.name) if len(containers) > 1 else tell
         try:
-            summary = upgrade(container, bundle, options, hooks, one)
+            with Lines(container) as lines:
+                summary = upgrade(lines, bundle, options, hooks, one)
         except (UpgradeError, DockerError) as error:
             raise _with_others(error, containers, done) from None
         done.append(summary)
     if options.confirm and options.after and not all(summary.nothing for summary in done):
-        run_hooks(look(containers[-1]), bundle.facts.after, options.after, tell)
+        run_hooks(containers[-1], bundle.facts.after, options.after, tell)
     return done
 
 

@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imagesmith.docker.container import Container
-from imagesmith.upgrade.volume import read_volume
+from imagesmith.upgrade.volume import Volume
 
 __all__ = ["RAN", "Event", "read_history"]
 
@@ -33,10 +32,9 @@ class Event:
         return self.detail.removeprefix(RAN) if self.detail.startswith(RAN) else ""
 
 
-def read_history(container: Container) -> Sequence[Event]:
-    """The oldest first. A line that a crash cut short is left out. Raises UpgradeError."""
-    root = read_volume(container).root
-    answer = container.run("cat", f"{root}/.imagesmith/history")
+def read_history(volume: Volume) -> Sequence[Event]:
+    """The oldest first. A line that a crash cut short is left out. Raises DockerError."""
+    answer = volume.sh(f"cat {volume.marks}/history")
     return [event for line in answer.text.splitlines() if (event := _event(line))]
 
 

@@ -6,13 +6,15 @@ The same road leads up and down. What is not known to be right afterwards is not
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.errors import UpgradeError
 from imagesmith.upgrade.node import INSTALL_SECONDS, string
 from imagesmith.upgrade.pet import Ended, Pet, standing, wait_for_node
-from imagesmith.upgrade.volume import Secrets, Volume
+from imagesmith.upgrade.volume import MEMORY, Secrets, Volume
 
 __all__ = ["Installed", "Refused", "install", "make_permanent", "resolve", "verify"]
 
@@ -51,26 +53,37 @@ class Installed:
 def resolve(pet: Pet, secrets: Secrets, versions: Sequence[str]) -> None:
     """Resolve the configuration of versions whose files are there, each with its own code.
 
-    Raises UpgradeError, in the words of the application's own configuration if that fails.
+    At the same time, if the container's memory has room for their VMs, else one after the other and
+    without the line that is open. Raises UpgradeError, in the words of the application's own
+    configuration if that fails; if several do, in those of the first.
     """
-    for version in versions:
-        answer = pet.node.ask_new(
-            "resolve",
-            {
-                "root": pet.found.root,
-                "version": version,
-                "to": secrets.config(version),
-            },
-            version=version,
-            root=pet.found.root,
-        )
-        match answer:
-            case (_, list() as bad):
-                raise UpgradeError(
-                    f"{pet.name}: the configuration of {version} holds what cannot be written to a "
-                    f"file, such as a fun or a process: {', '.join(map(_pair, bad))}",
-                    hint="Write `&Module.function/1`, or a tuple of module and function.",
-                )
+    at_once = len(versions)
+    if not pet.found.has_room(MEMORY * (at_once + 1)):
+        at_once = 1
+        pet.lines.close()
+    with ThreadPoolExecutor(at_once) as pool:
+        for _ in pool.map(partial(_resolve, pet, secrets), versions):
+            pass
+
+
+def _resolve(pet: Pet, secrets: Secrets, version: str) -> None:
+    answer = pet.node.ask_new(
+        "resolve",
+        {
+            "root": pet.found.root,
+            "version": version,
+            "to": secrets.config(version),
+        },
+        version=version,
+        root=pet.found.root,
+    )
+    match answer:
+        case (_, list() as bad):
+            raise UpgradeError(
+                f"{pet.name}: the configuration of {version} holds what cannot be written to a "
+                f"file, such as a fun or a process: {', '.join(map(_pair, bad))}",
+                hint="Write `&Module.function/1`, or a tuple of module and function.",
+            )
 
 
 def install(
@@ -145,14 +158,14 @@ def make_permanent(pet: Pet, volume: Volume, version: str) -> None:
         wait_for_node(pet, ended=pet.has_ended())
         raise UpgradeError(
             f"{error.message}; so it is unknown whether {version} was made permanent in time. "
-            f"{standing(pet.container)}",
+            f"{standing(pet.lines)}",
             hint="The same upgrade can be applied again.",
         ) from None
     match answer:
         case (_, bytes(reason)):
             raise UpgradeError(
                 f"{pet.name}: {version} could not be made permanent: "
-                f"{reason.decode(errors='replace')}. {standing(pet.container)}",
+                f"{reason.decode(errors='replace')}. {standing(pet.lines)}",
                 hint=f"`imagesmith confirm --container {pet.name}` tries again.",
             )
     # OTP writes start_erl.data in place and syncs nothing (OTP: release_handler.erl, write_start).

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from imagesmith.docker.container import Container
 from imagesmith.docker.process import VARIABLE, Process
 from imagesmith.errors import UpgradeError
+from imagesmith.upgrade.lines import Lines
 from imagesmith.upgrade.pet import Pet, look
 from imagesmith.upgrade.volume import Volume, VolumeState, now, who
 
@@ -64,12 +64,12 @@ def is_abandoned(found: VolumeState) -> bool:
     return found.lock is not None and _Owner.of(found.lock).is_gone
 
 
-def look_alone(container: Container, tell: Callable[[str], None], *, force: bool) -> Pet:
+def look_alone(lines: Lines, tell: Callable[[str], None], *, force: bool) -> Pet:
     """Read a pet once nothing runs in it that a killed command had begun; nothing is changed.
 
     Raises DockerError, and UpgradeError if that does not end in time; with `force` it is left.
     """
-    pet = look(container)
+    pet = look(lines)
     if pet.found.lock is None:
         return pet
     owner = _Owner.of(pet.found.lock)
@@ -77,7 +77,7 @@ def look_alone(container: Container, tell: Callable[[str], None], *, force: bool
         return pet
     deadline = time.monotonic() + REMAINS_SECONDS
     told = False
-    while remains := _remains(container, owner.process):
+    while remains := _remains(lines, owner.process):
         if not told:
             tell(f"waiting for what a killed command of {owner.who} had begun in {pet.name}")
             told = True
@@ -91,16 +91,14 @@ def look_alone(container: Container, tell: Callable[[str], None], *, force: bool
                 hint="Wait for it, or end it in the container; `--force` goes on beside it.",
             )
         time.sleep(0.2)
-    return look(container)
+    return look(lines)
 
 
-def _remains(container: Container, process: Process) -> list[str]:
+def _remains(lines: Lines, process: Process) -> list[str]:
     """The processes in a container that another one has begun there."""
     mark = shlex.quote(f"{VARIABLE}={process}")
     # Word by word, as busybox's grep ends a line at its first NUL.
-    done = container.run(
-        "sh",
-        "-c",
+    done = lines.sh(
         "for found in /proc/[0-9]*; do "
         f"{{ tr '\\0' '\\n' <$found/environ | grep -qxF {mark}; }} 2>/dev/null && "
         'echo "${found#/proc/}"; done',

@@ -3,7 +3,8 @@
 An expression is a file of `erl/`: no module is loaded into the node, and no compiler is needed. It
 is called with one variable, `Args`, and its value comes back in the external term format. It
 reaches the node through the release's own script, which knows the node's name and cookie: mix's
-`bin/NAME rpc`, relx's `bin/NAME eval`.
+`bin/NAME rpc`, which is kept for the next one (lines.py); relx's `bin/NAME eval`, which reads no
+stdin, and is a small program of C (erl_call).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from imagesmith.beam import etf
 from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.docker.container import Answer, Container
 from imagesmith.errors import TermError, UpgradeError
+from imagesmith.upgrade.lines import Lines
 
 __all__ = ["Node", "args", "atom", "string"]
 
@@ -68,18 +70,25 @@ RELX_PRINTED = """io:put_chars(["imagesmith<", Told, ">imagesmith"])."""
 class Node:
     """The node that `bin/NAME` of a container reaches; `tool` made its release."""
 
-    container: Container
+    lines: Lines
     name: str
     tool: str
+
+    @property
+    def container(self) -> Container:
+        """The container that it runs in."""
+        return self.lines.container
 
     def ask(
         self, script: str, arguments: Mapping[str, Term], *, seconds: float = NODE_SECONDS
     ) -> Term:
         """The value of `erl/SCRIPT.erl` in the running node. Raises UpgradeError."""
-        text = self._wrapped(script, arguments)
         if self.tool == "mix":
-            answer = self.container.run(f"bin/{self.name}", "rpc", text, seconds=seconds)
+            line = self._wrapped("line", {"idle": round(self.lines.idle * 1000)})
+            command = (f"bin/{self.name}", "rpc", line)
+            answer = self.lines.ask(command, _question(script, arguments), seconds)
         else:
+            text = self._wrapped(script, arguments)
             answer = self.container.run(
                 f"bin/{self.name}",
                 "eval",
@@ -115,10 +124,8 @@ class Node:
         return self.container.run("sh", "-c", command, "sh", root, version, text)
 
     def _wrapped(self, script: str, arguments: Mapping[str, Term]) -> str:
-        source = files("imagesmith.upgrade").joinpath("erl", f"{script}.erl").read_bytes()
-        payload = _compressed(etf.encode((source, args(arguments))))
         wrapper = MIX if self.tool == "mix" else RELX
-        text = wrapper % base64.b64encode(payload).decode()
+        text = wrapper % _question(script, arguments).decode()
         if len(text) > MAX_ARGUMENT:
             raise UpgradeError(
                 f"{self.container.name}: this upgrade names more modules than one command can carry"
@@ -178,6 +185,12 @@ def _characters(value: list[Term]) -> Iterator[str]:
     for item in value:
         if isinstance(item, int):
             yield chr(item)
+
+
+def _question(script: str, arguments: Mapping[str, Term]) -> bytes:
+    """{Script, Args} in base64."""
+    source = files("imagesmith.upgrade").joinpath("erl", f"{script}.erl").read_bytes()
+    return base64.b64encode(_compressed(etf.encode((source, args(arguments)))))
 
 
 def _compressed(term: bytes) -> bytes:

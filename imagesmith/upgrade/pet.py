@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from imagesmith.beam.term import Atom, Map, Term
 from imagesmith.docker.container import Container, State
 from imagesmith.errors import DockerError, UpgradeError
+from imagesmith.upgrade.lines import Lines
 from imagesmith.upgrade.node import Node, string
 from imagesmith.upgrade.volume import Volume, VolumeState, read_volume
 
@@ -60,11 +61,16 @@ class NodeState:
 class Pet:
     """A container with what was found in it."""
 
-    container: Container
+    lines: Lines
     state: State
     found: VolumeState
     node: Node
     running: NodeState
+
+    @property
+    def container(self) -> Container:
+        """The container itself."""
+        return self.lines.container
 
     @property
     def name(self) -> str:
@@ -91,20 +97,21 @@ class Pet:
 
     def volume(self) -> Volume:
         """Its volume, to be changed."""
-        return Volume(self.container, self.found.root)
+        return Volume(self.lines, self.found.root)
 
 
-def look(container: Container) -> Pet:
+def look(lines: Lines) -> Pet:
     """Read everything; nothing is changed. Raises DockerError, UpgradeError."""
+    container = lines.container
     state = container.state()
     if state.status != "running":
         raise UpgradeError(
             f"{state.name}: the container is {state.status}, and only a running one is upgraded",
             hint=f"`docker start {state.name}` starts it at its permanent version.",
         )
-    found = read_volume(container)
-    node = Node(container, found.name, found.tool)
-    return Pet(container, state, found, node, read_node(node))
+    found = read_volume(lines)
+    node = Node(lines, found.name, found.tool)
+    return Pet(lines, state, found, node, read_node(node))
 
 
 def read_node(node: Node) -> NodeState:
@@ -143,10 +150,10 @@ def read_node(node: Node) -> NodeState:
     )
 
 
-def standing(container: Container) -> str:
+def standing(lines: Lines) -> str:
     """In which state things are, for the end of an error: as it is found now."""
     try:
-        pet = look(container)
+        pet = look(lines)
     except (UpgradeError, DockerError) as error:
         return f"What it is in now cannot be read ({error.message})"
     now = pet.running
@@ -165,6 +172,7 @@ def wait_for_node(pet: Pet, *, ended: bool = False) -> None:
 
     Raises UpgradeError if it does not.
     """
+    pet.lines.close()  # they may not have heard yet that what they lead to has ended
     deadline = time.monotonic() + RESTART_SECONDS
     while True:
         try:

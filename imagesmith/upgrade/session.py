@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagesmith.docker.container import Container
 from imagesmith.errors import DockerError, UpgradeError
 from imagesmith.upgrade.back import Way, go_back
 from imagesmith.upgrade.bundle import Bundle, volume_tar
@@ -36,6 +35,7 @@ from imagesmith.upgrade.install import (
     resolve,
     verify,
 )
+from imagesmith.upgrade.lines import Lines
 from imagesmith.upgrade.lock import is_abandoned, locked, look_alone
 from imagesmith.upgrade.pet import Ended, Pet, standing, wait_for_node
 from imagesmith.upgrade.relup import Relup
@@ -84,14 +84,14 @@ class Summary:
 
 
 def upgrade(
-    container: Container, bundle: Bundle, options: Options, hooks: list[str], tell: Tell
+    lines: Lines, bundle: Bundle, options: Options, hooks: list[str], tell: Tell
 ) -> Summary:
     """Upgrade one container. Raises UpgradeError, which says in which state things are.
 
     `hooks` are the commands that ran for this upgrade already; those that run here are added.
     """
     facts, relup = bundle.facts, bundle.relup
-    pet = look_alone(container, tell, force=options.force)
+    pet = look_alone(lines, tell, force=options.force)
     if _is_there(pet, facts):
         return _there(pet, facts, relup, options, tell)
     check_pet(pet)
@@ -133,9 +133,9 @@ def upgrade(
     )
 
 
-def confirm(container: Container, tell: Tell, *, force: bool) -> str:
+def confirm(lines: Lines, tell: Tell, *, force: bool) -> str:
     """Make what runs permanent; answers the version. Raises UpgradeError."""
-    pet = look_alone(container, tell, force=force)
+    pet = look_alone(lines, tell, force=force)
     check_pet(pet)
     version = pet.running.running
     if version == pet.running.permanent:
@@ -157,7 +157,7 @@ def _there(pet: Pet, facts: Facts, relup: Relup, options: Options, tell: Tell) -
     with locked(volume, pet.found, force=options.force), volume.secrets(pet.found.tmpfs):
         tell(f"{facts.after} is permanent already, by a command that was killed after it")
         volume.discard()
-        last = read_history(pet.container)[-1:]
+        last = read_history(volume)[-1:]
         if not last or (last[0].after, last[0].result) != (facts.after, "confirmed"):
             volume.record("upgrade", facts.before, facts.after, "confirmed", "")
     modules = len(touched(relup.up))
@@ -217,9 +217,7 @@ class _Work:
         except Refused as error:
             self._undo()
             self._failed("refused", error.message)
-            raise UpgradeError(
-                f"{error.message}. {standing(pet.container)}", hint=error.hint
-            ) from None
+            raise UpgradeError(f"{error.message}. {standing(pet.lines)}", hint=error.hint) from None
         except (UpgradeError, DockerError) as error:
             self.tell(error.message)
             wait_for_node(pet, ended=isinstance(error, Ended))
@@ -229,7 +227,7 @@ class _Work:
             lost = "the VM ended and was restarted, without its state" if restarted else "it failed"
             raise UpgradeError(
                 f"{pet.name}: {facts.after} could not be installed: {lost}: {reason}. "
-                f"{standing(pet.container)}",
+                f"{standing(pet.lines)}",
                 hint=f"`docker logs {pet.name}` has the node's own words.",
             ) from None
 
@@ -249,7 +247,7 @@ class _Work:
             why = self._explained(error)
             self._undo()
             self._failed("failed", why.message)
-            raise UpgradeError(f"{why.message}. {standing(pet.container)}", hint=why.hint) from None
+            raise UpgradeError(f"{why.message}. {standing(pet.lines)}", hint=why.hint) from None
 
     def _explained(self, error: UpgradeError | DockerError) -> UpgradeError:
         """The error, or, where the VM has ended under it, that; then the node answers again."""
@@ -269,7 +267,7 @@ class _Work:
             facts = self.facts
             words = ", ".join(" ".join(hook) for hook in hooks)
             self.volume.record("hooks", facts.before, facts.after, "begun", f"{RAN}{words}")
-            self.hooks += run_hooks(self.pet, facts.after, hooks, self.tell)
+            self.hooks += run_hooks(self.pet.container, facts.after, hooks, self.tell)
 
     def _undo(self) -> None:
         """Leave the volume as it was, unless an earlier upgrade had brought this version."""
@@ -328,7 +326,7 @@ class _Work:
             case (_, bytes(reason)):
                 raise UpgradeError(
                     f"{self.pet.name}: release_handler does not take {facts.after}: "
-                    f"{reason.decode(errors='replace')}. {standing(self.pet.container)}"
+                    f"{reason.decode(errors='replace')}. {standing(self.pet.lines)}"
                 )
 
     def _go_back(self, wrong: Sequence[str]) -> None:
@@ -343,7 +341,7 @@ class _Work:
         ran = f" {', '.join(self.hooks)} had run before, and stays done." if self.hooks else ""
         raise UpgradeError(
             f"{pet.name}: {facts.after} was installed and taken back: {reason}. "
-            f"{standing(pet.container)}.{lost}{ran}",
+            f"{standing(pet.lines)}.{lost}{ran}",
             hint="The same upgrade can be applied again once the cause is gone.",
         )
 

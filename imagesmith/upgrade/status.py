@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from imagesmith.docker.container import Container
 from imagesmith.errors import DockerError, UpgradeError
 from imagesmith.upgrade.history import Event, read_history
+from imagesmith.upgrade.lines import Lines
 from imagesmith.upgrade.node import Node
 from imagesmith.upgrade.pet import NodeState, read_node
-from imagesmith.upgrade.volume import VolumeState, read_volume
+from imagesmith.upgrade.volume import Volume, VolumeState, read_volume
 
 __all__ = ["Status", "read_status"]
 
@@ -65,21 +65,21 @@ class Status:
         }
 
 
-def read_status(container: Container) -> Status:
+def read_status(lines: Lines) -> Status:
     """Read it; nothing is changed. Raises DockerError, UpgradeError for what is no pet."""
-    state = container.state()
+    state = lines.container.state()
     if state.status != "running":
         raise UpgradeError(
             f"{state.name}: the container is {state.status}",
             hint=f"`docker start {state.name}` starts it at its permanent version.",
         )
-    found = read_volume(container)
+    found = read_volume(lines)
     node: NodeState | None = None
     with suppress(UpgradeError, DockerError):  # it starts, or it hangs: the volume tells all
-        node = read_node(Node(container, found.name, found.tool))
+        node = read_node(Node(lines, found.name, found.tool))
     current = node.running if node else ""
     permanent = found.start if found.in_use else found.version
-    history = read_history(container) if found.in_use else []
+    history = read_history(Volume(lines, found.root)) if found.in_use else []
     return Status(
         container=state.name,
         name=found.name,

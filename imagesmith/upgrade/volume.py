@@ -19,10 +19,13 @@ from importlib.resources import files
 
 from imagesmith.docker.container import Answer, Container
 from imagesmith.errors import UpgradeError
+from imagesmith.upgrade.lines import Lines
 
-__all__ = ["Secrets", "Volume", "VolumeState", "now", "read_volume", "who"]
+__all__ = ["MEMORY", "Secrets", "Volume", "VolumeState", "now", "read_volume", "who"]
 
 COPY_SECONDS = 1800.0
+MEMORY = 96 << 20
+"""Bytes that a short-lived VM takes beside the node, while configuration is resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +66,27 @@ class VolumeState:
         """Whether the release runs from the volume, and upgrades can be brought."""
         return self.mounted and self.belongs and bool(self.start)
 
+    def has_room(self, memory: int) -> bool:
+        """Whether so many bytes more are below the container's limit, if it has one."""
+        return not self.limit or self.limit - self.usage >= memory
+
     def digest_of(self, version: str) -> str:
         """The release digest of a version: from the volume, or the image's own."""
         return self.releases.get(version) or (self.digest if version == self.version else "")
 
 
-def read_volume(container: Container) -> VolumeState:
+def read_volume(lines: Lines) -> VolumeState:
     """Read it. Raises UpgradeError if the container is no pet's."""
-    script = files("imagesmith.upgrade").joinpath("read.sh").read_text()
-    answer = container.run("sh", "-c", script, "sh", "state")
+    answer = lines.sh(files("imagesmith.upgrade").joinpath("read.sh").read_text(), "state")
     if answer.code != 0:
         raise UpgradeError(
-            f"{container.name}: this is no container of a pet image: it has no /app/pet/release",
+            f"{lines.container.name}: this is no container of a pet image: it has no "
+            "/app/pet/release",
             hint="`imagesmith build --mode pet` makes images whose containers can be upgraded; "
             f"Docker said: {answer.said.strip() or answer.text or 'nothing'}",
         )
-    lines = [line.partition("=") for line in answer.text.splitlines() if "=" in line]
-    found = {key: value for key, _, value in lines}
+    told = [line.partition("=") for line in answer.text.splitlines() if "=" in line]
+    found = {key: value for key, _, value in told}
     start = found.get("start", "")
     return VolumeState(
         name=found.get("name", ""),
@@ -102,11 +109,11 @@ def read_volume(container: Container) -> VolumeState:
         usage=_number(found, "usage"),
         releases={
             key.removeprefix("release."): value
-            for key, _, value in lines
+            for key, _, value in told
             if key.startswith("release.")
         },
         tool=found.get("tool", "relx"),
-        aside=tuple(value for key, _, value in lines if key == "aside"),
+        aside=tuple(value for key, _, value in told if key == "aside"),
         events=_number(found, "events"),
     )
 
@@ -131,9 +138,14 @@ class Secrets:
 class Volume:
     """The volume of a container that is a pet's, to be changed under its lock (lock.py)."""
 
-    container: Container
+    lines: Lines
     root: str
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    @property
+    def container(self) -> Container:
+        """The container whose volume it is."""
+        return self.lines.container
 
     @property
     def marks(self) -> str:
@@ -237,7 +249,7 @@ class Volume:
 
     def sh(self, script: str) -> Answer:
         """A line of shell in the container."""
-        return self.container.run("sh", "-c", script)
+        return self.lines.sh(script)
 
     def must(self, script: str, wrong: str) -> None:
         """The same, which has to succeed. Raises UpgradeError."""

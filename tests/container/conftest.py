@@ -67,15 +67,17 @@ def images(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
-def pets_by_hand(shop: Shop, session_folder: Path) -> Pets:
+def pets_by_hand(shop: Shop, shop_versions: dict[str, Path], session_folder: Path) -> Pets:
     """Pets whose upgrades go by the appups that a person wrote for the shop."""
     with one_at_a_time(session_folder / "pets-by-hand.lock"):
-        return Pets.of(shop, session_folder / "pets-by-hand", by_hand=True)
+        return Pets.of(shop, shop_versions, session_folder / "pets-by-hand", by_hand=True)
 
 
 @pytest.fixture(scope="session", params=["otp25", "otp27"])
 def pets(request: pytest.FixtureRequest, session_folder: Path) -> Pets:
     """Pets whose upgrades go by generated appups."""
-    shop: Shop = request.getfixturevalue("shop" if request.param == "otp25" else "shop_otp27")
+    name = "shop" if request.param == "otp25" else "shop_otp27"
+    shop: Shop = request.getfixturevalue(name)
+    releases: dict[str, Path] = request.getfixturevalue(f"{name}_versions")
     with one_at_a_time(session_folder / f"pets-{request.param}.lock"):
-        return Pets.of(shop, session_folder / f"pets-{request.param}")
+        return Pets.of(shop, releases, session_folder / f"pets-{request.param}")

@@ -144,7 +144,7 @@ class Step:
     def _check_start(self, permanent: set[str], told: str) -> str:
         """It serves, at the version that is permanent, and nothing half done is left."""
         node = self.node
-        wait_until(lambda: serves(node), lambda: told + node.logs(), seconds=60)
+        wait_until(lambda: serves(node), lambda: told + node.logs())
         found = node.output("cat", f"{MARKS}/permanent")
         assert found in permanent, told
         assert node.version() == found, told

@@ -19,13 +19,15 @@ pytestmark = pytest.mark.container
 SECRET = "a-greeting-that-nobody-else-may-read"
 LATE_READER = """
 text = "heading" <> "\\n" <> String.duplicate("a,b,1" <> "\\n", 2_000_000);
+asked = self();
 spawn(fn ->
 reader = spawn(Catalog.Csv, :items, [text]);
 Process.sleep(80);
 :erlang.suspend_process(reader);
+send(asked, :suspended);
 Process.sleep(:infinity)
 end);
-Process.sleep(2000);
+receive do: (:suspended -> :ok);
 :code.purge(Catalog.Csv);
 {:module, _} = :code.load_file(Catalog.Csv)
 """

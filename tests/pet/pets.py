@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.shop import SHOP, Shop, build_in_root, run_build
+from tests.shop import SHOP, Shop
 
 __all__ = ["NAME", "Pets", "imagesmith"]
 
 NAME = "shop_all"
 """The release with all four applications, so that every change of state is in it."""
+
+STEPS = (("0.1.0", "0.2.0"), ("0.2.0", "0.3.0"))
+"""Each upgrade that there is a bundle for."""
 
 RECIPE = """\
 version: 1
@@ -37,26 +40,29 @@ class Pets:
     releases: Mapping[str, Path]
 
     @classmethod
-    def of(cls, shop: Shop, folder: Path, *, by_hand: bool = False) -> Pets:
-        """Build what is not in the folder yet: releases, image and bundles. The upgrades go by the
-        shop's own appups if `by_hand`, else by generated ones."""
-        folder.mkdir(parents=True, exist_ok=True)
-        releases = {"0.1.0": shop.all}
-        for version in ("0.2.0", "0.3.0"):
-            releases[version] = _release(shop, version, folder / version)
-        pet = f"pet: {{appups: {SHOP}/appups}}" if by_hand else ""
-        recipes = {version: folder / f"{version}.yml" for version in releases}
-        for version, release in releases.items():
-            recipes[version].write_text(RECIPE.format(shop=shop, release=release, pet=pet))
-        image = _build(recipes["0.1.0"], "--load").splitlines()[-1]
-        bundles = {}
-        for before, after in (("0.1.0", "0.2.0"), ("0.2.0", "0.3.0")):
-            bundles[after] = folder / f"{NAME}-{before}-{after}.upgrade.tar"
-            _build(
-                *(recipes[after], "--output", f"type=oci,dest={folder}/{after}.tar"),
-                *("--upgrade-from", releases[before], "--bundle", bundles[after]),
-            )
-        return cls(shop.otp, image, bundles, releases)
+    def of(
+        cls, shop: Shop, releases: Mapping[str, Path], folder: Path, *, by_hand: bool = False
+    ) -> Pets:
+        """Build image and bundles of the shop's `versions`, once in this folder. The upgrades go by
+        the shop's own appups if `by_hand`, else by generated ones."""
+        bundles = {
+            after: folder / f"{NAME}-{before}-{after}.upgrade.tar" for before, after in STEPS
+        }
+        built = folder / "image"
+        if not built.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            pet = f"pet: {{appups: {SHOP}/appups}}" if by_hand else ""
+            recipes = {version: folder / f"{version}.yml" for version in releases}
+            for version, release in releases.items():
+                recipes[version].write_text(RECIPE.format(shop=shop, release=release, pet=pet))
+            image = _build(recipes["0.1.0"], "--load").splitlines()[-1]
+            for before, after in STEPS:
+                _build(
+                    *(recipes[after], "--output", f"type=oci,dest={folder}/{after}.tar"),
+                    *("--upgrade-from", releases[before], "--bundle", bundles[after]),
+                )
+            built.write_text(image)
+        return cls(shop.otp, built.read_text(), bundles, releases)
 
 
 def imagesmith(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -73,18 +79,3 @@ def _build(recipe: Path, *options: str | Path) -> str:
     done = imagesmith("build", recipe, "--mode", "pet", *options)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def _release(shop: Shop, version: str, work: Path) -> Path:
-    """The release of a version, built once, by the Elixir of the shop's own system."""
-    wanted = ("--version", version, "--release", NAME)
-    built = work if shop.sysroot == Path("/") else work / f"_build/src-{version}"
-    release = built / "_build/prod/rel" / NAME
-    mark = work.with_name(f"{version}.built")
-    if not mark.exists():
-        if built == work:
-            run_build(*wanted, "--work", str(work))
-        else:
-            build_in_root(shop.sysroot, work, *wanted)
-        mark.touch()
-    return release

@@ -17,14 +17,13 @@ __all__ = ["VOLUME", "ShopNode", "Snapshot", "network", "shop_node", "volume"]
 VOLUME = "/upgrades"
 LOG = f"{VOLUME}/.imagesmith/history"
 
-MODULES = """
+SNAPSHOT = """
 for {module, _} <- :code.all_loaded(), module != :erl_eval do
   old = if :erlang.check_old_code(module), do: [inspect(module), " (old) kept\\n"], else: ""
   [inspect(module), " ", Base.encode16(module.module_info(:md5)), "\\n", old]
 end
 |> IO.puts()
-"""
-ENVIRONMENT = """
+IO.puts("---")
 for {app, _, _} <- Application.loaded_applications(),
     {key, value} <- Application.get_all_env(app) do
   [inspect({app, key}), " ", inspect(value, limit: :infinity, printable_limit: :infinity), "\\n"]
@@ -92,11 +91,8 @@ class ShopNode(Container):
         return str(self.get("/")["version"])
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(
-            self.files(),
-            _table(self.rpc(MODULES)),
-            _table(self.rpc(ENVIRONMENT)),
-        )
+        modules, _, environment = self.rpc(SNAPSHOT).partition("---\n")
+        return Snapshot(self.files(), _table(modules), _table(environment))
 
     def files(self) -> Mapping[str, str]:
         """The volume's files by their digest, its links by their target, and its folders."""
@@ -110,7 +106,7 @@ class ShopNode(Container):
 
     def wait_for(self, version: str) -> None:
         """Until it serves at a version, after a restart."""
-        wait_until(lambda: self._serves(version), self.logs, seconds=60)
+        wait_until(lambda: self._serves(version), self.logs)
 
     def _serves(self, version: str = "") -> bool:
         try:
