@@ -9,7 +9,7 @@ from imagesmith.docker.container import Container
 from imagesmith.errors import DockerError, UpgradeError
 from imagesmith.upgrade.bundle import Bundle
 from imagesmith.upgrade.checks import Tell
-from imagesmith.upgrade.hooks import run_hooks
+from imagesmith.upgrade.hooks import pay_hooks
 from imagesmith.upgrade.lines import Lines
 from imagesmith.upgrade.session import Options, Summary, upgrade
 
@@ -30,8 +30,8 @@ def upgrade_group(
         except (UpgradeError, DockerError) as error:
             raise _with_others(error, containers, done) from None
         done.append(summary)
-    if options.confirm and options.after and not all(summary.nothing for summary in done):
-        run_hooks(containers[-1], bundle.facts.after, options.after, tell)
+    if options.confirm and options.after:
+        pay_hooks(containers, bundle.facts.after, options.after, tell)
     return done
 
 

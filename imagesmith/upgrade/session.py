@@ -26,7 +26,7 @@ from imagesmith.upgrade.checks import (
 from imagesmith.upgrade.ends import outlasting
 from imagesmith.upgrade.facts import Facts
 from imagesmith.upgrade.history import RAN, read_history
-from imagesmith.upgrade.hooks import run_hooks
+from imagesmith.upgrade.hooks import owe_hooks, run_hooks
 from imagesmith.upgrade.install import (
     Installed,
     Refused,
@@ -294,7 +294,10 @@ class _Work:
 
     def confirm(self) -> None:
         """Let every later start boot the new version."""
+        facts = self.facts
         try:
+            if self.options.after:
+                owe_hooks(self.volume, facts.before, facts.after, self.options.after)
             make_permanent(self.pet, self.volume, self.facts.after)
         except (UpgradeError, DockerError) as error:
             self._failed("failed", error.message)

@@ -129,6 +129,29 @@ def test_a_rollback_across_a_hook_wants_force(pets: Pets, tmp_path: Path) -> Non
         assert node.version() == "0.1.0"
 
 
+def test_hooks_that_follow_run_once_and_again_only_if_they_were_cut_short(
+    pets: Pets, tmp_path: Path
+) -> None:
+    ran, go = f"{VOLUME}/ran", f"{VOLUME}/go"
+    script = f"echo $RELEASE_VSN >>{ran}; until [ -e {go} ]; do sleep 0.1; done"
+    hook = json.dumps(f"sh -c '{script}'")
+    hooked = recipe(tmp_path, pets, f"pet: {{after_upgrade: [{hook}]}}\n")
+    bundle = pets.bundles["0.2.0"]
+    options = ("--recipe", hooked, "--watch", "0")
+    with shop_node(pets.image) as node:
+        with attempt(bundle, node.id, *options) as killed:
+            wait_until(lambda: node.run("cat", ran).stdout == "0.2.0\n", lambda: str(killed))
+            killed.process.kill()
+        status = json.loads(imagesmith("status", "--container", node.id, "--json").stdout)[0]
+        assert status["permanent"] == "0.2.0"
+        node.output("touch", go)
+        node.do("upgrade", bundle, *options)
+        assert node.output("cat", ran) == "0.2.0\n0.2.0"
+        node.do("upgrade", bundle, *options)
+        assert node.output("cat", ran) == "0.2.0\n0.2.0"
+        assert f"{ran}" in node.command("rollback").stderr
+
+
 def test_a_hook_that_fails_stops_the_upgrade_before_it_is_installed(
     pets: Pets, tmp_path: Path
 ) -> None:
