@@ -12,6 +12,7 @@ from imagesmith.compare.workload import Hold, HoldHttp, HoldTcp, HoldWebsocket, 
 from imagesmith.errors import UsageError
 from imagesmith.recipe import HttpProbe
 from imagesmith.recipe import recipe as recipes
+from imagesmith.recipe.limits import CONNECTIONS, RATE, REPLICAS, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Given",
+    "check_numbers",
     "check_out",
     "wanted_environment",
     "wanted_memory",
@@ -29,6 +31,27 @@ __all__ = [
 
 LEAST_MEMORY = 6 << 20
 """Docker refuses less (moby, daemon/daemon_unix.go: linuxMinMemory)."""
+
+BOUNDS = {
+    "--connections": CONNECTIONS,
+    "--rate": RATE,
+    "--replicas": REPLICAS,
+    "--repeat": Limits(1),
+    "--deploys": Limits(1),
+    "--hosts": Limits(1),
+    "--jitter": Limits(0),
+    "--settle": Limits(1),  # shorter, there is nothing to compare a change with
+    "--drain": Limits(0),
+    "--ready": Limits(0.1),  # it is asked ten times a second
+    "--cpus": Limits(0.01),  # Docker refuses less (moby, daemon/daemon_unix.go)
+}
+
+
+def check_numbers(given: Mapping[str, float | None]) -> None:
+    """Refuse an option's number that is out of bounds. Raises UsageError."""
+    for option, number in given.items():
+        if number is not None and not BOUNDS[option].allow(number):
+            raise UsageError(f"{option} {number}: should be {BOUNDS[option]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +67,21 @@ class Given:
 def wanted_workload(recipe: Recipe, given: Given) -> Workload:
     """The load of the recipe's `compare:`, with what the command line says instead.
 
-    Raises UsageError for a number that is none, and where nothing says when a container is ready.
+    Raises UsageError for a number out of bounds, and where nothing says when a container is ready.
     """
     if recipe.probe is None:
         raise UsageError(
             "compare: the recipe does not say how to see that a container is ready",
             hint="Add a probe, such as `probe: {http: /health, port: 4000}`.",
         )
-    for option, number, least in (
-        ("--connections", given.connections, 0),
-        ("--rate", given.rate, 0),
-        ("--replicas", given.replicas, 1),
-        ("--jitter", given.jitter, 0),
-    ):
-        if number is not None and number < least:
-            raise UsageError(f"{option} {number:g}: should be {least} or more")
+    check_numbers(
+        {
+            "--connections": given.connections,
+            "--rate": given.rate,
+            "--replicas": given.replicas,
+            "--jitter": given.jitter,
+        }
+    )
     wanted = recipe.compare
     request = wanted.request or (recipe.probe if isinstance(recipe.probe, HttpProbe) else None)
     connections = wanted.connections if given.connections is None else given.connections
@@ -109,7 +132,8 @@ def wanted_environment(texts: Sequence[str]) -> Mapping[str, str]:
     for text in texts:
         name, given, value = text.partition("=")
         if not name:
-            raise UsageError(f"--env {text}: has no name", hint="Write NAME=VALUE or NAME.")
+            # What stands there may be a secret.
+            raise UsageError("--env: a variable has no name", hint="Write NAME=VALUE or NAME.")
         if not given and name not in os.environ:
             raise UsageError(f"--env {name}: is not set here", hint=f"Write `--env {name}=VALUE`.")
         found[name] = value if given else os.environ[name]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WrapValidator
+from pydantic.fields import FieldInfo
 
+from imagesmith.recipe import limits
 from imagesmith.recipe import recipe as made
 from imagesmith.recipe.grammar.probe import HttpProbe
 from imagesmith.recipe.grammar.section import PortNumber, Section, told_by_key, wants
@@ -26,6 +28,12 @@ _Key = Annotated[
     Field(min_length=1, max_length=255),
     wants("a key of the JSON that answers", "version: version"),
 ]
+
+
+def _within(bounds: limits.Limits, write: str) -> tuple[FieldInfo, WrapValidator]:
+    """What a whole number between them is declared by."""
+    field: FieldInfo = Field(ge=bounds.least, le=bounds.most)
+    return field, wants(f"a whole number {bounds}", write)
 
 
 class HoldHttp(Section):
@@ -98,12 +106,12 @@ class Compare(Section):
         description="The connections that are held: http, websocket or tcp."
         " Default: http, at what is asked for.",
     )
-    connections: Annotated[
-        int, Field(ge=0, le=50_000), wants("a whole number from 0 to 50000", "connections: 200")
-    ] = Field(default=200, description="How many connections are held.")
-    rate: Annotated[
-        int, Field(ge=0, le=10_000), wants("a whole number from 0 to 10000", "rate: 50")
-    ] = Field(default=50, description="How many requests are sent a second.")
-    replicas: Annotated[
-        int, Field(ge=1, le=20), wants("a whole number from 1 to 20", "replicas: 2")
-    ] = Field(default=2, description="How many containers share the load.")
+    connections: Annotated[int, *_within(limits.CONNECTIONS, "connections: 200")] = Field(
+        default=200, description="How many connections are held."
+    )
+    rate: Annotated[int, *_within(limits.RATE, "rate: 50")] = Field(
+        default=50, description="How many requests are sent a second."
+    )
+    replicas: Annotated[int, *_within(limits.REPLICAS, "replicas: 2")] = Field(
+        default=2, description="How many containers share the load."
+    )
