@@ -90,7 +90,8 @@ def _in_use(memory: _Memory) -> int:
 
 @contextmanager
 def metered(client: DockerClient, ids: Callable[[], Sequence[str]]) -> Iterator[Meter]:
-    """Read twice a second, in a thread of its own, until the end."""
+    """Read twice a second, in a thread of its own, until the end. Raises then what ended it
+    before: figures that were cut short are none."""
     meter = Meter(client, ids)
     ended = threading.Event()
 
@@ -99,10 +100,10 @@ def metered(client: DockerClient, ids: Callable[[], Sequence[str]]) -> Iterator[
             while not ended.wait(EVERY_SECONDS):
                 meter.read(pool)
 
-    thread = threading.Thread(target=read, daemon=True)
-    thread.start()
-    try:
-        yield meter
-    finally:
-        ended.set()
-        thread.join(10)
+    with ThreadPoolExecutor(1) as alone:
+        reading = alone.submit(read)
+        try:
+            yield meter
+        finally:
+            ended.set()
+    reading.result()
