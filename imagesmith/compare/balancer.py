@@ -8,28 +8,50 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import socket
 import subprocess
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
+from threading import Event
 
+from imagesmith.compare.until import until
 from imagesmith.compare.workload import HoldTcp, Workload
-from imagesmith.errors import DockerError
+from imagesmith.errors import CompareError, DockerError
 
-__all__ = ["DOCKERFILE", "SLOTS", "Balancer", "Ports", "build_balancer", "configuration"]
+__all__ = [
+    "DOCKERFILE",
+    "LOOPBACK",
+    "SLOTS",
+    "Balancer",
+    "Ports",
+    "balancer_version",
+    "build_balancer",
+    "configuration",
+]
+
+LOOPBACK = "127.0.0.1"
+"""Where ports of containers are published: nobody else's machine reaches them."""
 
 REQUESTS, HELD, RUNTIME = 8000, 8001, 9999
 """Its own ports, in its container."""
 
 SLOTS = 64
-REQUESTS_AT_ONCE = 1_000
-"""Besides held connections. HAProxy opens as many files as it may have to, and the system limits
-them."""
+SPARE = 1_000
+"""Connections besides those that are counted. HAProxy opens as many files as it may have to, and
+the system limits them."""
+REQUEST_SECONDS = 10.0
+"""A request that is not answered is given up after it: for so long they can pile up."""
 
 ANSWER_SECONDS = 10.0
 DEBIAN = "debian:bookworm-slim"
 IMAGE = "imagesmith-compare-haproxy"
+OLDEST = (2, 4)
+"""The first that sets a `server-template`'s address, and gives a GET to another server, as here."""
+WANTED = "It wants HAProxy 2.4 or newer, and a shell: `--balancer IMAGE`."
+NOT_RUN = 125
+"""Docker itself failed: there is no such image, say (`docker run`'s manual, "exit status")."""
 
 DOCKERFILE = """\
 ARG DEBIAN
@@ -106,9 +128,15 @@ def configuration(workload: Workload, *, threads: int = 2) -> str:
     return CONFIGURATION.format(
         runtime=RUNTIME,
         threads=threads,
-        most=workload.connections + REQUESTS_AT_ONCE,
+        most=SPARE + _at_once(workload),
         sections="\n".join(sections),
     )
+
+
+def _at_once(workload: Workload) -> int:
+    """The most connections that clients have to it, while no container answers."""
+    requests = ceil(workload.rate * REQUEST_SECONDS) if workload.path is not None else 0
+    return requests + (workload.connections if workload.hold is not None else 0)
 
 
 def build_balancer(debian: str = DEBIAN) -> str:
@@ -124,12 +152,40 @@ def build_balancer(debian: str = DEBIAN) -> str:
         check=False,
     )
     if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
         raise DockerError(
-            f"the balancer's image cannot be built: {said[-1].strip() if said else 'no word'}",
+            f"the balancer's image cannot be built: {_last(done.stderr)}",
             hint="Name an image with HAProxy 2.4 or newer: `--balancer IMAGE`.",
         )
     return IMAGE
+
+
+def balancer_version(image: str, labels: Mapping[str, str]) -> str:
+    """The version of HAProxy in an image, which Docker pulls if it has to: `2.6.12-1+deb12u1`.
+
+    Raises DockerError, and CompareError for an image that has none, or one that is too old.
+    """
+    marked = [word for pair in labels.items() for word in ("--label", "=".join(pair))]
+    asked = ("--network", "none", "--entrypoint", "haproxy", image, "-v")
+    done = subprocess.run(
+        ["docker", "run", "--rm", *marked, *asked], capture_output=True, text=True, check=False
+    )
+    found = re.search(r"version (([0-9]+)\.([0-9]+)\S*)", done.stdout)
+    if done.returncode == NOT_RUN or not found:
+        error = DockerError if done.returncode == NOT_RUN else CompareError
+        raise error(
+            f"{image} does not tell HAProxy's version: {_last(done.stderr or done.stdout)}",
+            hint=WANTED,
+        )
+    if (int(found[2]), int(found[3])) < OLDEST:
+        raise CompareError(f"{image} has HAProxy {found[1]}", hint=WANTED)
+    return found[1]
+
+
+def _last(said: str) -> str:
+    """Its last words, but for Docker's advice on its own command."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    told = [line for line in lines if "docker run --help" not in line]
+    return told[-1].removeprefix("docker: ") if told else "no word"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +214,22 @@ class Balancer:
             self._tell(f"set server {backend}/s{slot} state drain")
 
     def forget(self, slot: int) -> None:
-        """It is gone: kept connections to it are closed."""
+        """It is gone: nothing goes to it, and what HAProxy still holds open to it is closed, which
+        "maint" alone does not do (management guide, "set server", "shutdown sessions server")."""
         for backend in self.backends:
             self._tell(f"set server {backend}/s{slot} state maint")
+            self._tell(f"shutdown sessions server {backend}/s{slot}")
 
     def sessions(self, slot: int) -> int:
         """How many requests and connections it has now."""
         stats = csv.DictReader(io.StringIO(self.ask("show stat").lstrip("# ")))
         return sum(int(row["scur"]) for row in stats if row["svname"] == f"s{slot}")
 
-    def drained(self, slot: int, seconds: float) -> bool:
+    def drained(self, slot: int, seconds: float, ended: Event | None = None) -> bool:
         """Wait until it has none any more, or for so long; whether it has none."""
-        return _wait(lambda: self.sessions(slot) == 0, seconds)
+        return until(lambda: self.sessions(slot) == 0, seconds, ended)
 
-    def answers(self, seconds: float) -> bool:
+    def answers(self, seconds: float, ended: Event | None = None) -> bool:
         """Wait until it takes orders, or for so long; whether it does."""
 
         def answered() -> bool:
@@ -180,13 +238,13 @@ class Balancer:
             except DockerError:
                 return False
 
-        return _wait(answered, seconds)
+        return until(answered, seconds, ended)
 
     def ask(self, command: str) -> str:
         """What it answers to one command of its runtime API."""
         try:
             with socket.create_connection(
-                ("127.0.0.1", self.ports.runtime), timeout=ANSWER_SECONDS
+                (LOOPBACK, self.ports.runtime), timeout=ANSWER_SECONDS
             ) as there:
                 there.sendall(f"{command}\n".encode())
                 parts = []
@@ -201,12 +259,3 @@ class Balancer:
         # It reports a change of address in words; anything else is a complaint.
         if said and "changed" not in said and "no need to change" not in said:
             raise DockerError(f"the balancer refused `{command}`: {said.splitlines()[0]}")
-
-
-def _wait(true: Callable[[], bool], seconds: float, every: float = 0.05) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(every)
-    return True

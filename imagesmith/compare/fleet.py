@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -44,9 +43,8 @@ class Fleet:
         """Start so many at once, and wait until each is ready."""
         slots = [self._slots + number for number in range(1, count + 1)]
         self._slots += count
-        with ThreadPoolExecutor(max(1, count)) as pool:
-            started = list(pool.map(partial(self._start, version), slots))
-            list(pool.map(Replica.wait, started))
+        started = self.lab.at_once(partial(self._start, version), slots)
+        self.lab.at_once(Replica.wait, started)
         self.tell(f"{_names(started)}: ready")
         return started
 
@@ -72,7 +70,7 @@ class Fleet:
 
     def retire(self, replica: Replica) -> None:
         """Let it end what it does, for so long as `drain` says, and stop it."""
-        if self.balancer.drained(replica.slot, self.drain):
+        if self.balancer.drained(replica.slot, self.drain, self.lab.ended):
             self.tell(f"{replica.name}: drained")
         else:
             left = self.balancer.sessions(replica.slot)
@@ -87,31 +85,31 @@ class Fleet:
         self.tell(f"{replica.name}: stopped")
 
     def kill(self) -> None:
-        """Kill all that serve."""
-        with ThreadPoolExecutor(max(1, len(self.serving))) as pool:
-            list(pool.map(Replica.kill, self.serving))
+        """Kill all that serve: the balancer sends to none of them until they are ready again."""
+        self.lab.at_once(self._kill, self.serving)
         self.tell(f"{_names(self.serving)}: killed")
 
     def revive(self) -> None:
         """Start them again, as an orchestrator does, and wait until each is ready."""
-        with ThreadPoolExecutor(max(1, len(self.serving))) as pool:
-            list(pool.map(self._revive, self.serving))
+        self.lab.at_once(self._revive, self.serving)
         self.tell(f"{_names(self.serving)}: ready again")
+
+    def _kill(self, replica: Replica) -> None:
+        replica.kill()
+        self.balancer.forget(replica.slot)
 
     def _revive(self, replica: Replica) -> None:
         replica.start_again()
-        self.balancer.take_in(replica.slot, replica.address)
         replica.wait()
+        self.balancer.take_in(replica.slot, replica.address)
 
     def retire_all(self, replicas: Sequence[Replica]) -> None:
         """`retire` them at the same time."""
-        with ThreadPoolExecutor(max(1, len(replicas))) as pool:
-            list(pool.map(self.retire, replicas))
+        self.lab.at_once(self.retire, replicas)
 
     def stop_all(self, replicas: Sequence[Replica]) -> None:
         """`stop` them at the same time."""
-        with ThreadPoolExecutor(max(1, len(replicas))) as pool:
-            list(pool.map(self.stop, replicas))
+        self.lab.at_once(self.stop, replicas)
 
 
 def _names(replicas: Sequence[Replica]) -> str:

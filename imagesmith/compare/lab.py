@@ -6,12 +6,25 @@ What a comparison left behind that was killed, the next one removes.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING, TypeVar
 
-from imagesmith.compare.balancer import HELD, REQUESTS, RUNTIME, Balancer, Ports, configuration
+from imagesmith.compare.balancer import (
+    HELD,
+    LOOPBACK,
+    REQUESTS,
+    RUNTIME,
+    SLOTS,
+    WANTED,
+    Balancer,
+    Ports,
+    configuration,
+)
+from imagesmith.compare.signals import undisturbed
 from imagesmith.compare.workload import Workload
 from imagesmith.docker.process import Process
 from imagesmith.docker.sdk import telling
@@ -21,12 +34,14 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
     from docker.models.containers import Container
 
-__all__ = ["LABEL", "Lab", "open_lab"]
+__all__ = ["ANY_PORT", "LABEL", "Lab", "open_lab", "own_label", "tail"]
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 LABEL = "imagesmith.compare"
 """On everything, with the process that started it as its value."""
 
-LOOPBACK = "127.0.0.1"
 ANY_PORT = 0
 """Docker picks one that is free."""
 
@@ -37,16 +52,26 @@ BALANCER_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A network, and what runs in it. `labels` go onto everything."""
+    """A network, and what runs in it. `labels` go onto everything.
+
+    What waits in a thread of `pool` looks at `ended`, which is set before everything is removed.
+    """
 
     client: DockerClient
     id: str
     network: str
     labels: Mapping[str, str]
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SLOTS))
+    ended: Event = field(default_factory=Event)
 
     def name(self, what: str) -> str:
         """A name for one of its containers or volumes."""
         return f"imagesmith-compare-{self.id}-{what}"
+
+    def at_once(self, do: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
+        """Do it for all of them at the same time. Raises what the first raises that fails; the
+        others go on meanwhile, at most until the lab is cleared."""
+        return list(self.pool.map(do, items))
 
     def balancer(self, image: str, workload: Workload) -> Balancer:
         """Start HAProxy, and wait until it takes orders. Raises DockerError, CompareError."""
@@ -67,23 +92,39 @@ class Lab:
             container.reload()
         found = Ports(*(_published(container, port) for port in (REQUESTS, HELD, RUNTIME)))
         balancer = Balancer.of(found, workload)
-        if not balancer.answers(BALANCER_SECONDS):
+        if not balancer.answers(BALANCER_SECONDS, self.ended):
             with telling("the balancer does not start"):
                 said = container.logs(tail=5).decode(errors="replace").strip()
             raise CompareError(
                 f"the balancer does not start: {said or 'it says nothing'}",
-                hint="It wants HAProxy 2.4 or newer, and a shell: `--balancer IMAGE`.",
+                hint=WANTED,
             )
         return balancer
 
     def clear(self) -> None:
-        """Remove everything of it. Raises DockerError if Docker is gone."""
-        _remove(self.client, f"{LABEL}={self.labels[LABEL]}")
+        """Remove everything of it, undisturbed by signals. Raises DockerError if Docker is gone.
+
+        What threads wait for ends with its container; what they start until they have ended is
+        removed after it.
+        """
+        label = f"{LABEL}={self.labels[LABEL]}"
+        with undisturbed():
+            self.ended.set()
+            try:
+                _remove_containers(self.client, label)
+            finally:
+                self.pool.shutdown(cancel_futures=True)
+            _remove(self.client, label)
 
 
 def _published(container: Container, port: int) -> int:
     found = container.ports.get(f"{port}/tcp") or []
     return int(found[0]["HostPort"]) if found else 0
+
+
+def own_label() -> dict[str, str]:
+    """What this process labels things with."""
+    return {LABEL: str(Process.this())}
 
 
 @contextmanager
@@ -95,7 +136,7 @@ def open_lab(client: DockerClient, network: str | None = None) -> Iterator[Lab]:
     this = Process.this()
     _clear_dead(client, this)
     id_ = uuid.uuid4().hex[:8]
-    labels = {LABEL: str(this)}
+    labels = own_label()
     lab = Lab(client, id_, network or f"imagesmith-compare-{id_}", labels)
     try:
         if network is None:
@@ -142,14 +183,20 @@ def _process(text: str) -> Process | None:
 
 def _remove(client: DockerClient, label: str) -> None:
     """Containers first: nothing else can go while they use it."""
+    _remove_containers(client, label)
     wanted: dict[str, str | list[str] | bool] = {"label": label}
     with telling(f"what has the label {label} cannot be removed"):
-        for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
-            container.remove(force=True, v=True)
         for volume in client.volumes.list(filters=wanted):
             volume.remove(force=True)
         for network in client.networks.list(filters=wanted):
             network.remove()
+
+
+def _remove_containers(client: DockerClient, label: str) -> None:
+    wanted: dict[str, str | list[str] | bool] = {"label": label}
+    with telling(f"containers with the label {label} cannot be removed"):
+        for container in client.containers.list(all=True, filters=wanted, ignore_removed=True):
+            container.remove(force=True, v=True)
 
 
 def tail(container: Container, lines: int = 12) -> Sequence[str]:

@@ -11,6 +11,9 @@ import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from docker.errors import APIError
+
+from imagesmith.compare.balancer import LOOPBACK
 from imagesmith.recipe import HttpProbe, Probe, RpcProbe, WebsocketProbe
 
 if TYPE_CHECKING:
@@ -20,7 +23,6 @@ __all__ = ["is_ready", "probe_port"]
 
 SECONDS = 2.0
 STAYS_SECONDS = 0.2
-LOOPBACK = "127.0.0.1"
 
 
 def probe_port(probe: Probe) -> int | None:
@@ -36,16 +38,21 @@ def probe_port(probe: Probe) -> int | None:
 def is_ready(
     probe: Probe, container: Container, release: str, published: Mapping[int, int]
 ) -> bool:
-    """Ask once. `published` has the ports of this machine by the container's."""
+    """Ask once. `published` has the ports of this machine by the container's: none while it does
+    not run."""
     if isinstance(probe, RpcProbe):
-        code, _ = container.exec_run([f"bin/{release}", "rpc", probe.rpc])
+        try:
+            code, _ = container.exec_run([f"bin/{release}", "rpc", probe.rpc])
+        except APIError:
+            return False  # it does not run, or has just ended
         return code == 0
-    port = probe_port(probe)
-    assert port is not None
+    port = published.get(probe_port(probe) or 0)
+    if port is None:
+        return False
     try:
         match probe:
             case HttpProbe():
-                return 200 <= _status(published[port], probe.http, {}) < 400
+                return 200 <= _status(port, probe.http, {}) < 400
             case WebsocketProbe():
                 key = base64.b64encode(b"imagesmith probe").decode()
                 upgrade = {
@@ -54,9 +61,9 @@ def is_ready(
                     "Sec-WebSocket-Version": "13",
                     "Sec-WebSocket-Key": key,
                 }
-                return _status(published[port], probe.websocket, upgrade) == 101
+                return _status(port, probe.websocket, upgrade) == 101
             case _:
-                return _stays_open(published[port])
+                return _stays_open(port)
     except (OSError, http.client.HTTPException):
         return False
 

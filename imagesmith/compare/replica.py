@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Event
 from typing import TYPE_CHECKING
 
-from imagesmith.compare.lab import ANY_PORT, LOOPBACK, Lab, tail
+from imagesmith.compare.balancer import LOOPBACK
+from imagesmith.compare.lab import ANY_PORT, Lab, tail
 from imagesmith.compare.ready import is_ready, probe_port
 from imagesmith.compare.scenario import Life
+from imagesmith.compare.until import until
 from imagesmith.docker.sdk import telling
 from imagesmith.errors import CompareError
 from imagesmith.recipe import Probe
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "Replica", "start_replica"]
 
 ASK_AGAIN_SECONDS = 0.1
+MOST_RESTARTS = 1
+"""Who fails once as it starts, since something is not there yet, may be ready the next time."""
 TMP = {"/tmp": "rw,mode=1777"}  # noqa: S108  # the container's own
 
 
@@ -43,13 +47,15 @@ class Kind:
 
 @dataclass(slots=True)
 class Replica:
-    """A container, the slot that it has in the balancer, and its version as it was started."""
+    """A container, and the slot that it has in the balancer. `address` is its own in the network,
+    "" while it does not run. Nobody waits for it once `ended` is set."""
 
     container: Container
     kind: Kind
     slot: int
     address: str
     published: Mapping[int, int]
+    ended: Event
 
     @property
     def name(self) -> str:
@@ -58,27 +64,24 @@ class Replica:
 
     def wait(self) -> None:
         """Until it is ready. Raises CompareError with its last words if it never is, or ends."""
-        kind = self.kind
-        deadline = time.monotonic() + kind.ready_seconds
-        while True:
-            with telling(f"{self.name} cannot be asked"):
-                if is_ready(kind.probe, self.container, kind.release, self.published):
-                    return
-                self.container.reload()
-                ended = self.container.attrs.get("RestartCount", 0) > 1
-            if ended or time.monotonic() > deadline:
-                raise self._never_ready(ended=ended)
-            time.sleep(ASK_AGAIN_SECONDS)
+        if not until(self._is_ready, self.kind.ready_seconds, self.ended, ASK_AGAIN_SECONDS):
+            raise self._trouble(f"is not ready within {self.kind.ready_seconds:g} s")
 
-    def _never_ready(self, *, ended: bool) -> CompareError:
+    def _is_ready(self) -> bool:
+        with telling(f"{self.name} cannot be asked"):
+            self._look()  # Docker gives it another port whenever it starts it again
+            if self.container.attrs.get("RestartCount", 0) > MOST_RESTARTS:
+                raise self._trouble("ends as soon as it starts")
+            return is_ready(self.kind.probe, self.container, self.kind.release, self.published)
+
+    def _trouble(self, what: str) -> CompareError:
+        """Its last words are in the hint alone: no report shows them, which may tell anything."""
         image = self.container.attrs["Config"]["Image"]
         lines = "".join(f"\n    {line}" for line in tail(self.container))
-        how = "ends as soon as it starts" if ended else "is not ready"
-        within = "" if ended else f" within {self.kind.ready_seconds:g} s"
         return CompareError(
-            f"a container of {image} {how}{within}; the last that it said:{lines or ' nothing'}",
-            hint="Try it by `docker run`; `--env NAME=VALUE` gives it what it needs, "
-            "`--ready SECONDS` more time.",
+            f"a container of {image} {what}",
+            hint=f"The last that it said:{lines or ' nothing'}\n  Try it by `docker run`; "
+            "`--env NAME=VALUE` gives it what it needs, `--ready SECONDS` more time.",
         )
 
     def stop(self) -> None:
@@ -129,13 +132,13 @@ def start_replica(lab: Lab, kind: Kind, image: str, life: Life, slot: int) -> Re
         )
         container.reload()
     address, published = _places(container)
-    return Replica(container, kind, slot, address, published)
+    return Replica(container, kind, slot, address, published, lab.ended)
 
 
 def _places(container: Container) -> tuple[str, Mapping[int, int]]:
     """Its address in the network, and the ports of this machine that lead to its own."""
     networks = container.attrs["NetworkSettings"]["Networks"]
-    address = next(str(item["IPAddress"]) for item in networks.values())
+    address = next((str(item["IPAddress"]) for item in networks.values()), "")
     published = {
         int(port.partition("/")[0]): int(found[0]["HostPort"])
         for port, found in container.ports.items()

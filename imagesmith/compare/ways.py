@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -56,14 +55,13 @@ def _rolling(fleet: Fleet, version: str) -> None:
     """As RollingUpdate with maxSurge 1 and maxUnavailable 0: the next one starts as soon as one is
     ready, while the old ones that it replaces still drain."""
     old = list(fleet.serving)
-    with ThreadPoolExecutor(max(1, len(old))) as pool:
-        retiring: list[Future[None]] = []
-        for replica in old:
-            fleet.take_in(fleet.start(version, 1))
-            fleet.take_out([replica])
-            retiring.append(pool.submit(fleet.retire, replica))
-        for done in retiring:
-            done.result()
+    retiring = []
+    for replica in old:
+        fleet.take_in(fleet.start(version, 1))
+        fleet.take_out([replica])
+        retiring.append(fleet.lab.pool.submit(fleet.retire, replica))
+    for done in retiring:
+        done.result()
 
 
 def _blue_green(fleet: Fleet, version: str) -> None:
