@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from imagesmith.compare.balancer import Balancer
+from imagesmith.compare.balancer import LOOPBACK, Balancer
 from imagesmith.compare.fleet import Fleet
-from imagesmith.compare.lab import LOOPBACK, open_lab
+from imagesmith.compare.lab import open_lab
 from imagesmith.compare.meter import metered
 from imagesmith.compare.record import Killed, Record
 from imagesmith.compare.replica import Kind
@@ -18,10 +19,12 @@ from imagesmith.compare.run import Load, Phase, Run
 from imagesmith.compare.scenario import Scenario
 from imagesmith.compare.ways import Way
 from imagesmith.compare.workload import Workload
-from imagesmith.docker.sdk import connect
-from imagesmith.errors import UpgradeError
+from imagesmith.docker.sdk import connect, telling
+from imagesmith.errors import CompareError, DockerError, UpgradeError
 
 if TYPE_CHECKING:
+    from docker.client import DockerClient
+
     from imagesmith.compare.probe.process import Probe
 
 __all__ = ["Setting", "conduct"]
@@ -55,8 +58,8 @@ def conduct(
 ) -> Run:
     """Go it once; `images` are references by version, of the scenario's life.
 
-    Everything started is removed before this returns or raises. Raises DockerError, CompareError;
-    a hot upgrade that fails is the run's trouble.
+    Everything started is removed before this returns or raises. What OLD or NEW does not do as it
+    is told once OLD is loaded is the run's trouble. Raises DockerError, CompareError for all else.
     """
     client = connect("compare")
     record = Record(scenario)
@@ -75,10 +78,11 @@ def conduct(
         meter = opened.enter_context(metered(client, fleet.ids))
         probe = opened.enter_context(_loaded(setting.workload, balancer))
         record.began = probe.began if probe else time.monotonic()
+        check = probe.check if probe else _no_check
         try:
-            _go(fleet, way, setting.settle, record)
-        except UpgradeError as error:
-            record.trouble = error.message
+            _go(fleet, way, setting.settle, record, check, partial(_trouble, client, tell))
+        except _Trouble as trouble:
+            record.trouble = str(trouble)
         load = probe.stop() if probe else Load(time.monotonic() - record.began, (), (), 0.0)
     return record.run(load, meter.uses)
 
@@ -92,20 +96,54 @@ def _loaded(workload: Workload, balancer: Balancer) -> AbstractContextManager[Pr
     return Probe.start(workload, http=requests, hold=held)
 
 
-def _go(fleet: Fleet, way: Way, settle: float, record: Record) -> None:
+class _Trouble(Exception):
+    """Where a run ended, and why, in one line."""
+
+
+def _no_check() -> None:
+    """Where nothing is loaded, no probe can die."""
+
+
+@contextmanager
+def _trouble(client: DockerClient, tell: Callable[[str], None], where: str) -> Iterator[None]:
+    """An error of the application's is the run's. Raises DockerError where it is Docker that is
+    gone: then there is no other run either."""
+    try:
+        yield
+    except (UpgradeError, CompareError, DockerError) as error:
+        with telling("the comparison is given up"):
+            client.ping()
+        tell(f"trouble {where}: {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
+        lines = (line.strip() for line in error.message.splitlines())
+        raise _Trouble(f"{where}: {'; '.join(lines)}") from error
+
+
+def _go(
+    fleet: Fleet,
+    way: Way,
+    settle: float,
+    record: Record,
+    check: Callable[[], None],
+    trouble: Callable[[str], AbstractContextManager[None]],
+) -> None:
     with record.phase(Phase.BEFORE):
         time.sleep(settle)
-    with record.phase(Phase.CHANGE):
+    check()
+    with record.phase(Phase.CHANGE), trouble("in the change"):
         record.pauses = way.change(fleet)
+    check()
     with record.phase(Phase.AFTER):
         time.sleep(settle)
-    with record.phase(Phase.CRASH):
+    check()
+    with record.phase(Phase.CRASH), trouble("after the crash"):
         fleet.kill()
         killed = time.monotonic()
         fleet.revive()
         record.killed = Killed(killed, time.monotonic())
         time.sleep(CRASH_SETTLE_SECONDS)
-    with record.phase(Phase.BACK):
+    check()
+    with record.phase(Phase.BACK), trouble("on the way back"):
         way.back(fleet)
+    check()
     with record.phase(Phase.END):
         time.sleep(settle)

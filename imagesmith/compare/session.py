@@ -1,46 +1,20 @@
-"""A whole comparison: every scenario, as often as asked for, and what comes of it."""
+"""All that is run of a comparison: every scenario, as often as asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from imagesmith.compare.comparison import (
-    Comparison,
-    Cost,
-    History,
-    Machine,
-    Outcome,
-    Planned,
-)
+from imagesmith.compare.comparison import Outcome, Planned
 from imagesmith.compare.conduct import Setting, conduct
 from imagesmith.compare.figures import noise, read_figures
 from imagesmith.compare.run import Run
 from imagesmith.compare.scenario import Life, Scenario
-from imagesmith.compare.verdict import Evidence, judge
 from imagesmith.compare.ways import hot, way_of
-from imagesmith.compare.workload import Workload
 from imagesmith.upgrade.bundle import Bundle
 
-__all__ = ["Subject", "measure", "put_together"]
+__all__ = ["measure"]
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is compared, as far as it is known before anything runs."""
-
-    name: str
-    old: str
-    new: str
-    workload: Workload
-    planned: Planned
-    history: History | None
-    costs: Mapping[Life, Cost]
-    deploys: int
-    hosts: int
 
 
 def measure(
@@ -53,7 +27,7 @@ def measure(
     tell: Tell,
 ) -> list[Outcome]:
     """Go every scenario `repeat` times: each once, then each once more, so that a machine that
-    grows busier or hotter does so for all. Raises DockerError, CompareError, UpgradeError."""
+    grows busier or hotter does so for all. Raises DockerError, CompareError."""
     runs: dict[Scenario, list[Run]] = {scenario: [] for scenario in scenarios}
     for number in range(repeat):
         for scenario in scenarios:
@@ -76,29 +50,3 @@ def _outcome(scenario: Scenario, runs: Sequence[Run], planned: Planned) -> Outco
         reasons = "; ".join(planned.reasons) or planned.verdict
         return Outcome(scenario, {}, (), not_run=f"the change cannot go hot: {reasons}")
     return Outcome(scenario, read_figures(runs), runs, noise=noise(runs))
-
-
-def put_together(
-    subject: Subject,
-    outcomes: Sequence[Outcome],
-    machine: Machine | None,
-    static: str | None = None,
-) -> Comparison:
-    """The comparison with its verdict; `static` is why nothing was run, if nothing was."""
-    evidence = Evidence(subject.planned, subject.history, outcomes, subject.workload, subject.costs)
-    return Comparison(
-        name=subject.name,
-        old=subject.old,
-        new=subject.new,
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        workload=subject.workload,
-        verdict=judge(evidence),
-        planned=subject.planned,
-        history=subject.history,
-        outcomes=outcomes,
-        costs=subject.costs,
-        deploys=subject.deploys,
-        hosts=subject.hosts,
-        machine=machine,
-        static=static,
-    )
