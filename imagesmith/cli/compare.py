@@ -11,12 +11,12 @@ from imagesmith.cli.command import Argument, Option
 from imagesmith.cli.insecure import InsecureRegistries
 from imagesmith.cli.progress import Progress, ProgressMode
 from imagesmith.compare.scenario import Scenario
-from imagesmith.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagesmith.compare.comparison import History
+    from imagesmith.cli.compare_asked import Asked
+    from imagesmith.compare.comparison import Comparison, History
     from imagesmith.oci.registry import Registry
     from imagesmith.recipe import Recipe
 
@@ -138,10 +138,10 @@ def compare(
         bool, Option("--dry-run", help="Show what would be done, and do none of it.")
     ] = False,
     as_json: Annotated[
-        bool, Option("--json", help="Print report.json too (docs/compare.schema.json).")
+        bool, Option("--json", help="Print report.json instead of the table.")
     ] = False,
     insecure_registry: InsecureRegistries = None,
-) -> None:
+) -> int:
     """Measure both lives of the same change, under load, and say which fits.
 
     Both modes of OLD and NEW are built; OLD is run behind a balancer and loaded, changed to NEW,
@@ -152,9 +152,12 @@ def compare(
       imagesmith compare shop.yml --from old.tar.gz --to new.tar.gz --repeat 3 --out report
       imagesmith compare --from old.tar.gz --scenario rolling --scenario hot --connections 1000
     """
-    from imagesmith.cli.compare_build import Builder, Sides
+    from imagesmith.cli.compare_asked import Asked, Running
+    from imagesmith.cli.compare_build import Sides
+    from imagesmith.cli.compare_docker import docker_answers
     from imagesmith.cli.compare_wanted import (
         Given,
+        check_numbers,
         check_out,
         wanted_environment,
         wanted_memory,
@@ -163,78 +166,98 @@ def compare(
     )
     from imagesmith.cli.connect import connector
     from imagesmith.cli.find import find_recipe
-    from imagesmith.cli.pets import say
-    from imagesmith.compare.comparison import Planned
-    from imagesmith.compare.dry import plan_of_action
-    from imagesmith.compare.figures import FIGURES
-    from imagesmith.compare.report.document import document
-    from imagesmith.compare.report.table import table
-    from imagesmith.compare.report.write import write_reports
-    from imagesmith.compare.session import Subject, put_together
-    from imagesmith.docker.client import Docker
 
-    telling = Progress(ProgressMode.QUIET)
-    for option, number in (("--repeat", repeat), ("--deploys", deploys), ("--hosts", hosts)):
-        if number < 1:
-            raise UsageError(f"{option} {number}: should be 1 or more")
+    check_numbers({"--repeat": repeat, "--deploys": deploys, "--hosts": hosts, "--cpus": cpus})
+    check_numbers({"--settle": settle, "--drain": drain, "--ready": ready})
     check_out(out)
     wanted = find_recipe(recipe)
     workload = wanted_workload(wanted, Given(connections, rate, replicas, jitter))
-    environment = wanted_environment(env or [])
-    limit = wanted_memory(memory)
+    running = Running(
+        settle=settle,
+        drain=drain,
+        ready=ready,
+        cpus=cpus,
+        memory=wanted_memory(memory),
+        environment=wanted_environment(env or []),
+        network=network,
+        balancer=balancer,
+    )
     places = wanted_sides(wanted, old, new, release)
-    scenarios = list(dict.fromkeys(scenario or Scenario))
-    sides = Sides.of(wanted, *places, _image_name(wanted, release))
-    planned = Planned(sides.plan.verdict.value, [item.says for item in sides.plan.told])
-    docker = Docker().version()
-    if dry_run:
-        versions = sides.plan.before, sides.plan.after
-        for line in plan_of_action(
-            sides.plan.name,
-            versions,
-            workload,
-            planned,
-            scenarios,
-            repeat=repeat,
-            settle=settle,
-            runs_docker=docker is not None,
-        ):
-            print(line)
-        return
+    asked = Asked(
+        recipe=wanted,
+        sides=Sides.of(wanted, *places, _image_name(wanted, release)),
+        workload=workload,
+        running=running,
+        scenarios=list(dict.fromkeys(scenario or Scenario)),
+        repeat=repeat,
+        deploys=deploys,
+        hosts=hosts,
+    )
+    answers = docker_answers()
     connect = connector([], insecure_registry or [])
     with tempfile.TemporaryDirectory(prefix="imagesmith-") as folder:
         scratch = Path(folder)
         past = _history(history, wanted, scratch, connect) if history else None
-        say("building both modes of both versions")
-        builder = Builder(wanted, sides, scratch, telling, connect(), load=docker is not None)
-        built = builder.build(deploys=deploys, hosts=hosts)
-        subject = Subject(
-            name=sides.plan.name,
-            old=sides.plan.before,
-            new=sides.plan.after,
-            workload=workload,
-            planned=planned,
-            history=past,
-            costs=built.costs,
-            deploys=deploys,
-            hosts=hosts,
-        )
-        if docker is None:
-            found = put_together(subject, [], None, "no Docker answers, so nothing was run")
-        else:
-            from imagesmith.cli.compare_run import Running, run_all
+        if dry_run:
+            _show_plan(asked, answers=answers)
+            return 0
+        found = _compared(asked, past, scratch, connect, answers=answers)
+    _show(found, out, as_json=as_json)
+    return _troubled(found)
 
-            running = Running(
-                settle=settle,
-                drain=drain,
-                ready=ready,
-                cpus=cpus,
-                memory=limit,
-                environment=environment,
-                network=network,
-                balancer=balancer,
-            )
-            found = run_all(wanted, subject, built, running, scenarios, repeat)
+
+def _compared(
+    asked: Asked,
+    past: History | None,
+    scratch: Path,
+    connect: Callable[[], Registry],
+    *,
+    answers: bool,
+) -> Comparison:
+    """Build all, and run it where a Docker answers."""
+    from imagesmith.cli.compare_build import Builder, Built
+    from imagesmith.cli.compare_docker import need_extra
+    from imagesmith.cli.pets import say
+    from imagesmith.compare.subject import put_together
+
+    def build(tags: str | None) -> Built:
+        say("building both modes of both versions")
+        telling = Progress(ProgressMode.QUIET)
+        builder = Builder(asked.recipe, asked.sides, scratch, telling, connect(), tags)
+        return builder.build(deploys=asked.deploys, hosts=asked.hosts)
+
+    if answers:
+        need_extra()
+        from imagesmith.cli.compare_run import run_all
+
+        return run_all(asked, build, past)
+    subject = asked.subject(build(None), past)
+    return put_together(subject, [], None, "no Docker answers, so nothing was run")
+
+
+def _show_plan(asked: Asked, *, answers: bool) -> None:
+    from imagesmith.compare.dry import plan_of_action
+
+    plan = asked.sides.plan
+    for line in plan_of_action(
+        plan.name,
+        (plan.before, plan.after),
+        asked.workload,
+        asked.planned,
+        asked.scenarios,
+        repeat=asked.repeat,
+        settle=asked.running.settle,
+        runs_docker=answers,
+    ):
+        print(line)
+
+
+def _show(found: Comparison, out: Path, *, as_json: bool) -> None:
+    from imagesmith.compare.figures import FIGURES
+    from imagesmith.compare.report.document import document
+    from imagesmith.compare.report.table import table
+    from imagesmith.compare.report.write import write_reports
+
     written = write_reports(found, out, FIGURES)
     if as_json:
         print(json.dumps(document(found, FIGURES), indent=2))
@@ -243,6 +266,17 @@ def compare(
         print(line)
     for path in written:
         print(path)
+
+
+def _troubled(found: Comparison) -> int:
+    """The exit code: 1 where a run ended before its end, and which scenarios' it was is told."""
+    from imagesmith.cli.pets import say
+
+    names = [item.scenario for item in found.outcomes if any(run.trouble for run in item.runs)]
+    if not names:
+        return 0
+    say(f"not gone to the end: {', '.join(names)}; the report has what there is, and why")
+    return 1
 
 
 def _image_name(recipe: Recipe, release: str | None) -> str | None:

@@ -55,6 +55,12 @@ class Sides:
     def of(cls, recipe: Recipe, old: Path, new: Path, name: str | None) -> Sides:
         """Read and plan. Raises UsageError for two that are one, or no two versions."""
         found = [Found(name, path, path) for path in (old, new)]
+        if old.resolve() == new.resolve():
+            raise UsageError(
+                f"compare: OLD and NEW are one and the same release, {old}: "
+                "there is no change to compare",
+                hint="Build the change, and name its release with `--to`.",
+            )
         before, after = (read(recipe, item) for item in found)
         plan = make_plan(Running(before), Running(after), recipe.pet.appups)
         if before.name != after.name:
@@ -64,8 +70,8 @@ class Sides:
             )
         if plan.is_same:
             raise UsageError(
-                f"compare: {new} is what {old} is, {before.name} {before.version}: "
-                "there is no change to compare",
+                f"compare: {old} and {new} hold the same code and configuration, "
+                f"{before.name} {before.version}: there is no change to compare",
                 hint="Build the change, and name its release with `--to`.",
             )
         if before.version == after.version:
@@ -99,7 +105,8 @@ class _Pair:
 class Builder:
     """Builds into `scratch`, with a layer cache of its own for each life, so that both begin cold.
 
-    With `load` the images go into Docker, else into layouts in `scratch`.
+    The images go into Docker, and have names that begin with `tags`; where that is None they go
+    into layouts in `scratch`.
     """
 
     recipe: Recipe
@@ -107,7 +114,7 @@ class Builder:
     scratch: Path
     telling: Progress
     registry: Registry
-    load: bool
+    tags: str | None
 
     def build(self, *, deploys: int, hosts: int) -> Built:
         """Build all. Raises what `imagesmith build` raises."""
@@ -127,7 +134,7 @@ class Builder:
             )
         versions = (self.sides.before.version, self.sides.after.version)
         images = {
-            life: dict(zip(versions, pair.references, strict=True)) if self.load else {}
+            life: dict(zip(versions, pair.references, strict=True)) if self.tags else {}
             for life, pair in pairs.items()
         }
         return Built(images, pairs[Life.PET].bundle, costs)
@@ -166,8 +173,8 @@ class Builder:
         if upgrade:
             upgrade.finish(image)
         version = image.version.replace("+", "-")
-        tag = f"imagesmith-compare/{image.name}:{version}-{life.value}"
-        output = LoadOutput() if self.load else LayoutOutput(self.scratch / f"{life.value}.oci")
+        tag = f"{self.tags or 'compare'}/{image.name}:{version}-{life.value}"
+        output = LoadOutput() if self.tags else LayoutOutput(self.scratch / f"{life.value}.oci")
         engine, _ = choose_engine(EngineName.AUTO, [output], self.telling.log)
         [delivered] = engine.deliver([Delivery(image, (tag,))], output)
         return image, delivered.reference, time.monotonic() - began

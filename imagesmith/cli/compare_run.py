@@ -2,56 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from imagesmith.cli.pets import say
-from imagesmith.compare.balancer import build_balancer
+from imagesmith.compare.balancer import balancer_version, build_balancer
 from imagesmith.compare.conduct import Setting
+from imagesmith.compare.lab import own_label
 from imagesmith.compare.machine import read_machine
+from imagesmith.compare.network import check_network
 from imagesmith.compare.replica import Kind
-from imagesmith.compare.session import Subject, measure, put_together
-from imagesmith.docker.images import untag_image
+from imagesmith.compare.session import measure
+from imagesmith.compare.subject import put_together
+from imagesmith.compare.tags import own_tags
 from imagesmith.docker.sdk import connect
+from imagesmith.errors import UsageError
 
 if TYPE_CHECKING:
+    from imagesmith.cli.compare_asked import Asked, Running
     from imagesmith.cli.compare_build import Built
-    from imagesmith.compare.comparison import Comparison
-    from imagesmith.compare.scenario import Scenario
-    from imagesmith.recipe import Recipe
+    from imagesmith.compare.comparison import Comparison, History, Machine
 
-__all__ = ["Running", "run_all"]
+__all__ = ["run_all"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """How everything is run, as the command line says it."""
+def run_all(asked: Asked, build: Callable[[str], Built], history: History | None) -> Comparison:
+    """Measure every scenario of what `build` loads, whose images' names begin with what it is told.
 
-    settle: float
-    drain: float
-    ready: float
-    cpus: float | None
-    memory: int | None
-    environment: Mapping[str, str]
-    network: str | None
-    balancer: str | None
+    What Docker cannot do is found out before anything is built. Raises DockerError, CompareError,
+    UsageError, and what `build` raises.
+    """
+    balancer, machine = _prepare(asked.running)
+    with own_tags() as tags:
+        built = build(tags)
+        subject = asked.subject(built, history)
+        outcomes = measure(
+            asked.scenarios,
+            asked.repeat,
+            _setting(asked, balancer),
+            built.images,
+            built.bundle,
+            subject.planned,
+            say,
+        )
+    return put_together(subject, outcomes, machine)
 
 
-def run_all(
-    recipe: Recipe,
-    subject: Subject,
-    built: Built,
-    running: Running,
-    scenarios: Sequence[Scenario],
-    repeat: int,
-) -> Comparison:
-    """Measure every scenario. Raises DockerError, CompareError, UpgradeError."""
+def _prepare(running: Running) -> tuple[str, Machine]:
+    """The balancer's image, and where it will run."""
+    with closing(connect("compare")) as client:
+        if running.network is not None:
+            check_network(client, running.network)
+        if running.balancer is None:
+            say("building the balancer's image")
+        balancer = running.balancer or build_balancer()
+        version = balancer_version(balancer, own_label())
+        told = f"{balancer} (HAProxy {version})"
+        machine = read_machine(client, told, cpus=running.cpus, memory=running.memory)
+    if running.cpus is not None and running.cpus > machine.cpus:
+        raise UsageError(f"--cpus {running.cpus:g}: Docker has {machine.cpus} here")
+    return balancer, machine
+
+
+def _setting(asked: Asked, balancer: str) -> Setting:
+    recipe, running, plan = asked.recipe, asked.running, asked.sides.plan
     assert recipe.probe is not None  # the workload was refused without it
-    balancer = running.balancer or build_balancer()
     kind = Kind(
-        release=subject.name,
+        release=plan.name,
         probe=recipe.probe,
         environment=running.environment,
         volume=recipe.pet.volume,
@@ -60,32 +78,13 @@ def run_all(
         ready_seconds=running.ready,
         stop_seconds=recipe.stop_timeout,
     )
-    setting = Setting(
-        workload=subject.workload,
+    return Setting(
+        workload=asked.workload,
         kind=kind,
-        old=subject.old,
-        new=subject.new,
+        old=plan.before,
+        new=plan.after,
         balancer=balancer,
         network=running.network,
         settle=running.settle,
         drain=running.drain,
     )
-    client = connect("compare")
-    machine = read_machine(client, balancer, cpus=running.cpus, memory=running.memory)
-    client.close()
-    with _untagged(built):
-        outcomes = measure(
-            scenarios, repeat, setting, built.images, built.bundle, subject.planned, say
-        )
-    return put_together(subject, outcomes, machine)
-
-
-@contextmanager
-def _untagged(built: Built) -> Iterator[None]:
-    """The images go when they have been used: Docker keeps what other images share with them."""
-    try:
-        yield
-    finally:
-        for images in built.images.values():
-            for reference in images.values():
-                untag_image(reference)

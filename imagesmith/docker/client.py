@@ -6,13 +6,14 @@ user has set them up.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from typing import IO
 
 from imagesmith.errors import DockerError
 
-__all__ = ["Docker", "ask"]
+__all__ = ["Docker", "ask", "local_endpoint"]
 
 ANSWER_SECONDS = 10
 
@@ -70,6 +71,27 @@ class Docker:
             if ask("image", "inspect", "--format", "{{.Id}}", reference):
                 return reference
         raise DockerError(f"docker load said that it was done, but {tag} is not what was sent")
+
+
+def local_endpoint(what: str) -> str:
+    """Where the Docker of DOCKER_HOST or of the current context is, if it is of this machine.
+
+    Raises DockerError, in which `what` is what it is wanted for.
+    """
+    place = os.environ.get("DOCKER_HOST") or ask(
+        "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"
+    )
+    if not place:
+        raise DockerError(
+            f"{what}: there is no Docker here",
+            hint="Start it; `docker version` tells whether it answers.",
+        )
+    if not place.startswith(("unix://", "npipe://")):
+        raise DockerError(
+            f"{what}: Docker is another machine's ({place})",
+            hint="Run imagesmith on that machine: between two, the network would be measured.",
+        )
+    return place
 
 
 def ask(*arguments: str) -> str | None:

@@ -20,6 +20,7 @@ __all__ = [
     "registry_manifest",
     "registry_platform",
     "save_image",
+    "tags_like",
     "untag_image",
 ]
 
@@ -57,6 +58,14 @@ def pull_image(reference: str, platform: str) -> None:
 def save_image(reference: str, to: Path) -> None:
     """Write `docker save`'s archive. Raises DockerError in Docker's words."""
     _must("save", "--output", str(to), reference)
+
+
+def tags_like(pattern: str) -> list[str]:
+    """The tags of Docker's own store that match a pattern, as `docker image ls` has them; none if
+    it does not answer."""
+    form = ("--format", "{{.Repository}}:{{.Tag}}")
+    done = _run("image", "ls", "--filter", f"reference={pattern}", *form)
+    return [tag for tag in done.stdout.decode().split() if not tag.endswith(":<none>")]
 
 
 def untag_image(reference: str) -> None:

@@ -5,7 +5,6 @@ For what a command is too slow or too blunt: statistics, and containers by the d
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +12,7 @@ from docker.client import DockerClient
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from imagesmith.docker.client import ask
+from imagesmith.docker.client import local_endpoint
 from imagesmith.errors import DockerError
 
 __all__ = ["connect", "telling"]
@@ -27,19 +26,7 @@ def connect(what: str) -> DockerClient:
 
     Raises DockerError, in which `what` is what it is wanted for.
     """
-    place = os.environ.get("DOCKER_HOST") or ask(
-        "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"
-    )
-    if not place:
-        raise DockerError(
-            f"{what}: there is no Docker here",
-            hint="Start it; `docker version` tells whether it answers.",
-        )
-    if not place.startswith(("unix://", "npipe://")):
-        raise DockerError(
-            f"{what}: Docker is another machine's ({place})",
-            hint="Run imagesmith on that machine: between two, the network would be measured.",
-        )
+    place = local_endpoint(what)
     try:
         client = DockerClient(base_url=place, timeout=120, max_pool_size=CONNECTIONS)
         client.ping()

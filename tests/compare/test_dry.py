@@ -36,7 +36,9 @@ def test_a_change_that_cannot_go_hot_is_not_tried_hot() -> None:
     assert "hot: not run" in lines("replace")
 
 
-def test_without_a_docker_nothing_is_run() -> None:
-    said = lines(runs_docker=False)
-    assert "no Docker answers" in said
-    assert "rolling" not in said
+def test_without_a_docker_the_same_is_shown_and_that_none_of_it_would_be_run() -> None:
+    before, said, after = lines(runs_docker=False).partition(
+        "here no Docker answers: of what follows, nothing would be run\n"
+    )
+    assert said
+    assert before + after == lines()

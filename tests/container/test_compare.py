@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import pytest
 from imagesmith.compare.balancer import build_balancer
 from imagesmith.compare.lab import LABEL
 from imagesmith.compare.scenario import Scenario
+from imagesmith.compare.tags import PREFIX
+from imagesmith.docker.images import tags_like
 from tests.debian import debian_image
 from tests.docker import docker, wait_until
 from tests.shop import Shop
@@ -78,7 +81,21 @@ def left(pid: int) -> list[str]:
         form = ("--format", f'{{{{.Label "{LABEL}"}}}} {{{{.Name{"s" if every else ""}}}}}')
         lines = docker(kind, "ls", *every, *form).splitlines()
         found += [line for line in lines if f"/{pid}/" in line]
-    return found
+    return found + images(pid)
+
+
+def images(pid: int) -> list[str]:
+    """The tags of it that Docker still has."""
+    return tags_like(f"{PREFIX}-*-{pid}-*/*")
+
+
+def break_start(release: Path, folder: Path) -> Path:
+    """A copy of a release that never comes up: mix's own env.sh is run before its start."""
+    copy = folder / release.name
+    shutil.copytree(release, copy, symlinks=True)
+    [script] = copy.glob("releases/*/env.sh")
+    script.write_text(f"{script.read_text()}\necho never >&2\nexec sleep 1000\n")
+    return copy
 
 
 def figures(report: Mapping[str, Any], scenario: Scenario) -> Mapping[str, Any]:
@@ -140,9 +157,30 @@ def test_one_that_never_becomes_ready_is_told(
     options = ("--scenario", "recreate", "--ready", "3")
     done = compare(tmp_path, recipe, shop.all, haproxy, *options)
     assert done.returncode == 1
-    assert re.search(r"is not ready within 3 s; the last that it said: nothing", done.stderr)
+    assert "is not ready within 3 s" in done.stderr
+    assert re.search(r"The last that it said:\s+nothing", done.stderr)
     assert "--ready SECONDS" in done.stderr
     assert not (tmp_path / "comparison").exists()
+
+
+def test_a_new_version_that_never_becomes_ready_is_the_trouble_of_its_runs_alone(
+    shop: Shop, shop_versions: Mapping[str, Path], haproxy: str, tmp_path: Path
+) -> None:
+    new = break_start(shop_versions["0.2.0"], tmp_path)
+    options = ("--scenario", "rolling", "--scenario", "blue-green", "--ready", "5")
+    secret = ("--env", "GREETING=never")
+    done = compare(
+        tmp_path, FRONT.format(release=new, port=4000), shop.all, haproxy, *options, *secret
+    )
+    assert done.returncode == 1
+    assert "not gone to the end: rolling, blue-green" in done.stderr
+    text = (tmp_path / "comparison/report.json").read_text()
+    for item in json.loads(text)["scenarios"]:
+        [trouble] = item["troubles"]
+        assert re.match(r"in the change: a container of \S+ is not ready within 5 s$", trouble)
+    # What a container says may tell anything.
+    assert "    never" in done.stderr
+    assert "GREETING" not in text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -161,7 +199,8 @@ def test_whatever_ends_it_leaves_nothing_at_the_latest_when_the_next_one_has_beg
         text=True,
         cwd=tmp_path,
     ) as process:
-        wait_until(lambda: len(left(process.pid)) >= 5, lambda: "no container", 120)
+        # Four images, a network, the balancer, two containers and a volume of each.
+        wait_until(lambda: len(left(process.pid)) >= 10, lambda: "no container", 120)
         time.sleep(1)
         process.send_signal(number)
         assert process.stderr is not None
