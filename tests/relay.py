@@ -13,15 +13,20 @@ from pathlib import Path
 
 
 class Relay:
-    """Passes bytes on between a socket of its own and the engine's, until it is cut."""
+    """Passes bytes on between a socket of its own and the engine's, until it is cut; one of a
+    folder, or of the network."""
 
-    def __init__(self, folder: Path, engine: str) -> None:
-        self.host = f"unix://{folder / 'engine'}"
+    def __init__(self, folder: Path | None, engine: str) -> None:
         self._engine = engine
         self._open: list[socket.socket] = []
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(folder / "engine"))
-        self._listener.listen()
+        if folder is None:
+            self._listener = socket.create_server(("127.0.0.1", 0))
+            self.host = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        else:
+            self.host = f"unix://{folder / 'engine'}"
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(folder / "engine"))
+            self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -50,13 +55,14 @@ def _pass(source: socket.socket, to: socket.socket) -> None:
 
 
 @contextmanager
-def relay() -> Iterator[Relay]:
-    """A relay to the engine of DOCKER_HOST, which has to be a Unix socket."""
+def relay(*, tcp: bool = False) -> Iterator[Relay]:
+    """A relay to the engine of DOCKER_HOST, which has to be a Unix socket; its own is one of the
+    network with `tcp`."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     assert host.startswith("unix://"), f"this test needs an engine behind a socket, not {host}"
     folder = Path(tempfile.mkdtemp(prefix="relay-", dir="/tmp"))  # a socket's path must be short
     try:
-        passing = Relay(folder, host.removeprefix("unix://"))
+        passing = Relay(None if tcp else folder, host.removeprefix("unix://"))
         yield passing
         passing.cut()
     finally:

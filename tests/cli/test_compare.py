@@ -61,16 +61,24 @@ def test_a_number_out_of_bounds_is_refused(smith: Smith, words: tuple[str, str])
     assert "should be" in done.stderr
 
 
-def test_a_dry_run_shows_the_plan_without_docker_and_without_the_extra(releases: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("--from", "0.1.0", "--dry-run"), ("here no Docker answers", "rolling: ")),
+        (("--help",), ("--dry-run",)),
+    ],
+)
+def test_a_dry_run_and_the_help_need_neither_docker_nor_the_extra(
+    words: tuple[str, ...], shown: tuple[str, ...]
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_EXTRA, "compare", "--from", "0.1.0", "--dry-run"],
+        [sys.executable, "-c", WITHOUT_EXTRA, "compare", *words],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.stderr == ""
-    assert "here no Docker answers" in done.stdout
-    assert "rolling: " in done.stdout
+    assert all(text in done.stdout for text in shown)
 
 
 def test_a_history_that_is_none_is_told_in_a_dry_run_too(smith: Smith) -> None:

@@ -22,6 +22,7 @@ from imagesmith.compare.tags import PREFIX
 from imagesmith.docker.images import tags_like
 from tests.debian import debian_image
 from tests.docker import docker, wait_until
+from tests.relay import relay
 from tests.shop import Shop
 
 pytestmark = pytest.mark.container
@@ -213,6 +214,28 @@ def test_whatever_ends_it_leaves_nothing_at_the_latest_when_the_next_one_has_beg
     else:
         assert process.returncode == 128 + number
     assert left(process.pid) == []
+
+
+def test_another_machines_docker_is_refused_before_anything_is_built(
+    shop: Shop, shop_versions: Mapping[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = FRONT.format(release=shop_versions["0.2.0"], port=4000)
+    with relay(tcp=True) as far:
+        monkeypatch.setenv("DOCKER_HOST", far.host)
+        done = compare(tmp_path, recipe, shop.all, "none")
+    assert done.returncode == 1
+    assert f"Docker is another machine's ({far.host})" in done.stderr
+    assert "building" not in done.stderr
+
+
+def test_what_the_balancer_lacks_is_told_before_anything_is_built(
+    shop: Shop, shop_versions: Mapping[str, Path], session_folder: Path, tmp_path: Path
+) -> None:
+    recipe = FRONT.format(release=shop_versions["0.2.0"], port=4000)
+    done = compare(tmp_path, recipe, shop.all, debian_image(session_folder / "debian.lock"))
+    assert done.returncode == 1
+    assert "does not tell HAProxy's version" in done.stderr
+    assert "building" not in done.stderr
 
 
 def test_without_a_docker_costs_and_plan_are_compared(
