@@ -15,7 +15,7 @@ PATH := $(CURDIR)/.venv/bin:$(PATH)
 WORKFLOWS := $(wildcard .github/workflows/*.yml docs/ci/github-*.yml)
 UNIT := not release and not oracle and not container and not fuzz
 
-.PHONY: setup demo test unit check soak man dist recording bench bench-upgrade
+.PHONY: setup demo test unit check soak man dist recording bench bench-compare bench-upgrade
 
 setup:
 	@.ci/venv
