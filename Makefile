@@ -7,6 +7,7 @@
 # make dist      the wheel and the sdist, each installed and tried: dist/
 # make recording the terminal in README.md, run anew: docs/images/recording.svg
 # make bench     the figures that README.md quotes, and times beside those of Dockerfiles
+# make bench-compare  cattle and pet on the fixtures, and the picture that README.md shows
 # make bench-upgrade  how long a hot upgrade takes, beside one by hand (IMAGESMITH_REFERENCE=DIR)
 
 PYTHON := .venv/bin/python
@@ -14,7 +15,7 @@ PATH := $(CURDIR)/.venv/bin:$(PATH)
 WORKFLOWS := $(wildcard .github/workflows/*.yml docs/ci/github-*.yml)
 UNIT := not release and not oracle and not container and not fuzz
 
-.PHONY: setup demo test unit check soak man dist recording bench bench-upgrade
+.PHONY: setup demo test unit check soak man dist recording bench bench-compare bench-upgrade
 
 setup:
 	@.ci/venv
@@ -63,6 +64,10 @@ bench: setup
 	.ci/tools elixir
 	$(PYTHON) bench/base_size.py
 	.ci/engine run $(PYTHON) -m bench.speed
+
+bench-compare: setup
+	.ci/tools elixir
+	.ci/engine run $(PYTHON) -m bench.compare --repeat 3 --picture docs/images/compare.svg
 
 bench-upgrade: setup
 	.ci/tools elixir

@@ -12,7 +12,8 @@ from imagesmith.compare.comparison import Cost, Fit, History, Outcome, Planned
 from imagesmith.compare.measured import Measured, Spread, Words
 from imagesmith.compare.scenario import Life, Scenario
 from imagesmith.compare.verdict import Evidence, judge
-from imagesmith.compare.workload import HoldTcp, Workload
+from imagesmith.compare.workload import HoldHttp, HoldTcp, Workload
+from tests.compare.runs import PHASES, run
 
 WORKLOAD = Workload(path="/", port=4000, hold=HoldTcp(port=4001, say="ping"))
 HOT_PLAN = Planned("hot", ())
@@ -24,7 +25,7 @@ def outcome(scenario: Scenario, **figures: float | str) -> Outcome:
         key: Words(value, 1, 1) if isinstance(value, str) else Spread(value, value, value, 1)
         for key, value in figures.items()
     }
-    return Outcome(scenario, told, ())
+    return Outcome(scenario, told, [run()])
 
 
 def replaced(scenario: Scenario = Scenario.ROLLING, **figures: float | str) -> Outcome:
@@ -90,10 +91,82 @@ def test_what_holds_nothing_is_cattle() -> None:
 
 
 def test_a_hot_upgrade_that_harms_is_no_choice() -> None:
-    found = judge(evidence(replaced(state="lost"), upgraded(failed=3, state="kept")))
+    rolled = replaced(dropped=0, without_median=0, without_worst=0, state="lost")
+    found = judge(evidence(rolled, upgraded(failed=3, state="kept")))
     assert found.fit is Fit.CATTLE
     assert found.leans[0].rule == "hot-harms"
-    assert "3 requests failed" in found.says
+    assert "failed 3 requests" in found.says
+
+
+def test_a_single_request_that_fails_hot_does_not_outweigh_all_connections_and_state() -> None:
+    found = judge(evidence(replaced(state="lost"), upgraded(failed=1, state="kept")))
+    assert found.fit is Fit.DEPENDS
+    assert {"hot-harms", "state"} <= {lean.rule for lean in found.leans}
+
+
+@pytest.mark.parametrize("hot", [(199, 3.0), (150, 4.0), (200, 0.9)])
+def test_a_hot_upgrade_that_drops_nearly_as_much_gains_nothing(hot: tuple[float, float]) -> None:
+    dropped, median = hot
+    mine = upgraded(dropped=dropped, without_median=median, without_worst=median)
+    found = judge(evidence(replaced(without_median=1.1, without_worst=2.0), mine))
+    assert found.fit is not Fit.PET
+    assert "dropped none" not in found.says
+
+
+def test_harm_in_one_run_of_three_is_harm() -> None:
+    """The median of 0, 0 and 400 is 0."""
+    sometimes = Spread(0, 0, 400, 3)
+    hot = upgraded(state="kept")
+    hot = replace(hot, figures={**hot.figures, "failed": sometimes, "dropped": sometimes})
+    rolled = replaced(dropped=0, without_median=0, without_worst=0, state="lost")
+    assert judge(evidence(rolled, hot)).fit is Fit.CATTLE
+    rolled = replace(rolled, figures={**rolled.figures, "dropped": sometimes, "state": None})
+    found = judge(evidence(rolled, upgraded()))
+    assert "nothing-held" not in {lean.rule for lean in found.leans}
+
+
+def test_http_through_a_balancer_is_no_proof_that_nothing_is_held() -> None:
+    """Its clients keep their connection to the balancer; a LiveView's would lose theirs."""
+    http = replace(WORKLOAD, hold=HoldHttp(path="/", port=4000))
+    rolled = replaced(dropped=0, without_median=0, without_worst=0)
+    found = judge(evidence(rolled, upgraded(), workload=http))
+    assert found.fit is Fit.CATTLE
+    assert not found.leans[0].decides
+    assert "`compare:`" in found.says
+
+
+def test_a_hot_upgrade_that_did_not_get_through_is_told_though_the_run_was_noisy() -> None:
+    failed = replace(run(phases={}), trouble="0.2.0 was refused")
+    hot = replace(upgraded(), runs=[failed], noise="the machine was busy")
+    found = judge(evidence(replaced(state="lost"), hot))
+    assert found.fit is Fit.CATTLE
+    assert "0.2.0 was refused" in found.says
+
+
+def test_a_way_back_that_fails_speaks_against_a_pet_and_does_not_decide() -> None:
+    back = replace(run(phases=PHASES), trouble="on the way back: old processes")
+    hot = replace(upgraded(state="kept"), runs=[back])
+    found = judge(evidence(replaced(state="lost"), hot))
+    assert found.fit is Fit.DEPENDS
+    assert "old processes" in found.says
+
+
+def test_without_a_replacement_that_was_measured_nothing_is_compared() -> None:
+    found = judge(evidence(upgraded(state="kept")))
+    assert found.fit is Fit.DEPENDS
+    assert "no way of replacing containers was measured" in found.says
+    noisy = replace(replaced(), noise="the machine was busy")
+    assert "the machine was busy" in judge(evidence(noisy, upgraded())).says
+
+
+def test_a_pet_is_told_by_what_it_gains_and_not_by_what_supports_it() -> None:
+    rolled = replaced(without_median=3.0, without_worst=6.0)
+    found = judge(evidence(rolled, upgraded(), history=History(9, 1, 0)))
+    assert found.fit is Fit.PET
+    assert found.leans[0].rule == "connections"
+    assert judge(evidence(replaced(), upgraded(), history=History(1, 0, 0))).leans[-1].rule != (
+        "history"
+    )
 
 
 def test_requests_that_fail_in_hot_and_more_in_every_other_do_not_decide() -> None:

@@ -5,13 +5,13 @@ Names come from releases that anybody may have written: they are escaped, or sta
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypedDict
 
 from imagesmith.cli.action.told import BuiltImage, BuiltLayer, Told
 from imagesmith.cli.quantity import show_size
+from imagesmith.markdown import prose, words
 
 __all__ = ["PlanDocument", "failure", "plan_section", "summary"]
 
@@ -60,7 +60,7 @@ class PlanDocument(TypedDict):
 def summary(told: Told, references: Sequence[str], bundle: str | None, plan: str) -> str:
     """Of a build that did its work. `references` name the images; `plan` is a section, or empty."""
     names = ", ".join(
-        f"{_text(image['image'])} {_text(image['version'])}" for image, _ in told.images
+        f"{words(image['image'])} {words(image['version'])}" for image, _ in told.images
     )
     parts = [f"### {names}", _code("\n".join(references))]
     if bundle:
@@ -79,8 +79,8 @@ def failure(error: str) -> str:
 
 def plan_section(plan: PlanDocument) -> str:
     """The verdict, and why; also good for a comment."""
-    title = f"#### Plan: {_text(plan['name'])} {_text(plan['before']['version'])} → "
-    title += _text(plan["after"]["version"])
+    title = f"#### Plan: {words(plan['name'])} {words(plan['before']['version'])} → "
+    title += words(plan["after"]["version"])
     if plan["nothing_to_do"]:
         return f"{title}\n\nNothing to do: both run the same."
     verdict = plan["verdict"]
@@ -95,7 +95,7 @@ def plan_section(plan: PlanDocument) -> str:
         lines.append("")
     for reason in plan["reasons"]:
         word = "to know" if reason["verdict"] == "hot" else reason["verdict"]
-        lines.append(f"- *{word}*: {_prose(reason['says'])}. {_prose(reason['way_out'])}".rstrip())
+        lines.append(f"- *{word}*: {prose(reason['says'])}. {prose(reason['way_out'])}".rstrip())
     return "\n".join(lines)
 
 
@@ -116,10 +116,10 @@ def _counts(told: Told) -> Iterator[str]:
 
 
 def _layers(image: BuiltImage, layers: Sequence[BuiltLayer]) -> str:
-    title = f"{_text(image['image'])}: {len(layers)} layers, {show_size(image['bytes'])}"
+    title = f"{words(image['image'])}: {len(layers)} layers, {show_size(image['bytes'])}"
     rows = [
-        f"| {_text(layer['group'])} | {_text(layer['layer'])} | {show_size(layer['bytes'])} "
-        f"| {_text('found: ' + layer['found']) if layer['found'] else 'written'} |"
+        f"| {words(layer['group'])} | {words(layer['layer'])} | {show_size(layer['bytes'])} "
+        f"| {words('found: ' + layer['found']) if layer['found'] else 'written'} |"
         for layer in layers
     ]
     head = ["| group | layer | size | |", "|---|---|--:|---|"]
@@ -134,21 +134,3 @@ def _code(text: str) -> str:
     """A code block; its fence is longer than any run of backticks in it (CommonMark, 4.5)."""
     fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
     return f"{fence}\n{text}\n{fence}"
-
-
-def _text(text: str) -> str:
-    """Words that are words, whatever is in them: of Markdown and HTML nothing is left."""
-    plain = re.sub(r"([\\`*_{}\[\]#|~])", r"\\\1", " ".join(text.split()))
-    return html.escape(plain, quote=False)
-
-
-def _prose(text: str) -> str:
-    """A sentence of ours: what it has in backticks is code, and the rest are words."""
-    parts = re.split(r"`([^`]+)`", text)
-    return "".join(f"`{part}`" if at % 2 else _spaced(part) for at, part in enumerate(parts))
-
-
-def _spaced(text: str) -> str:
-    """As `_text`, with the blanks at both ends that it has."""
-    before, after = text[:1].isspace() * " ", text[-1:].isspace() * " "
-    return f"{before}{_text(text)}{after}" if text.strip() else text

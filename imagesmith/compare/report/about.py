@@ -118,7 +118,8 @@ def costs(comparison: Comparison) -> Element | None:
         ),
         element(
             "p",
-            "Bytes as compressed, where OLD is already. A day's include the registry's part.",
+            "Bytes where OLD is already: compressed, but for the files that go onto a pet's "
+            "volume. A day's include the registry's part.",
             class_="fine",
         ),
     )

@@ -54,7 +54,7 @@ def _limits(comparison: Comparison) -> Iterator[str]:
         if runs and max(runs) == 1:
             yield "Each way was gone once, so there is no spread: `--repeat 5` shows one."
     yield (
-        "Bytes are those of the layers that the other side lacks, as compressed, without the "
-        "protocol around them."
+        "Bytes are those of the layers that the other side lacks, as compressed, and of the files "
+        "that go onto a pet's volume, which are not; without the protocol around them."
     )
     yield "It was this change. Another one can be impossible to make hot: `imagesmith plan` says."

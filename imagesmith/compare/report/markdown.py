@@ -5,8 +5,6 @@ Names come from releases that anybody may have written: they are escaped.
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterator, Sequence
 
 from imagesmith.compare.comparison import Comparison, Lean
@@ -24,6 +22,7 @@ from imagesmith.compare.report.headline import (
 from imagesmith.compare.report.limits import limits
 from imagesmith.compare.report.said import said, sentence
 from imagesmith.compare.report.setting import machine_pairs, workload_pairs
+from imagesmith.markdown import prose, words
 
 __all__ = ["markdown"]
 
@@ -37,12 +36,12 @@ def _parts(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
     verdict = said(comparison.verdict)
     means = f": {verdict.means}" if verdict.means else ""
     change = " ".join((comparison.name, comparison.old, "→", comparison.new))
-    yield f"### {_text(change)}"
-    yield f"**{verdict.title}**{means}. {_prose(verdict.says)}".rstrip()
+    yield f"### {words(change)}"
+    yield f"**{verdict.title}**{means}. {prose(verdict.says)}".rstrip()
     if verdict.why:
         yield _listed(_lean(item) for item in verdict.why)
     if comparison.static is not None:
-        yield f"Nothing was run: {_text(comparison.static)}."
+        yield f"Nothing was run: {words(comparison.static)}."
     yield from _figures(comparison, headline(comparison, figures))
     notes = [
         f"{outcome.scenario}: {noted}"
@@ -80,12 +79,12 @@ def _figures(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]
 def _all(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
     yield "Medians of all runs, with the least and the most in parentheses."
     for group, members in grouped(figures):
-        yield f"**{_text(group)}**"
+        yield f"**{words(group)}**"
         yield from _figures(comparison, members)
 
 
 def _weighed(comparison: Comparison) -> Iterator[str]:
-    yield f"This change: **{_text(comparison.planned.verdict)}**."
+    yield f"This change: **{words(comparison.planned.verdict)}**."
     if comparison.planned.reasons:
         yield _listed(comparison.planned.reasons)
     history = comparison.history
@@ -110,36 +109,12 @@ def _table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> s
 
 
 def _cells(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_text, cells))} |"
+    return f"| {' | '.join(map(words, cells))} |"
 
 
 def _listed(sentences: Iterator[str] | Sequence[str]) -> str:
-    return "\n".join(f"- {_prose(item)}" for item in sentences)
+    return "\n".join(f"- {prose(item)}" for item in sentences)
 
 
 def _folded(title: str, *parts: str) -> str:
     return "\n\n".join((f"<details><summary>{title}</summary>", *parts, "</details>"))
-
-
-def _text(text: str) -> str:
-    """Words that are words, whatever is in them: of Markdown and HTML nothing is left."""
-    plain = re.sub(r"([\\`*_{}\[\]#|~!])", r"\\\1", " ".join(text.split()))
-    # What begins a list, a heading or a rule where it begins a line (CommonMark, 4 and 5).
-    plain = re.sub(r"^([-+=]|\d+(?=[.)](?:\s|$)))", _at_begin, plain)
-    return html.escape(plain, quote=False)
-
-
-def _at_begin(found: re.Match[str]) -> str:
-    return f"{found[1]}\\" if found[1].isdecimal() else f"\\{found[1]}"
-
-
-def _prose(text: str) -> str:
-    """A sentence of ours: what it has in backticks is code, and the rest are words."""
-    parts = re.split(r"`([^`]+)`", " ".join(text.split()))
-    return "".join(f"`{part}`" if at % 2 else _spaced(part) for at, part in enumerate(parts))
-
-
-def _spaced(text: str) -> str:
-    """As `_text`, with the blanks at both ends that it has."""
-    before, after = text[:1].isspace() * " ", text[1:][-1:].isspace() * " "
-    return f"{before}{_text(text)}{after}"
