@@ -76,7 +76,8 @@ class Replica:
 
     def _trouble(self, what: str) -> CompareError:
         """Its last words are in the hint alone: no report shows them, which may tell anything."""
-        image = self.container.attrs["Config"]["Image"]
+        # `shop:0.2.0-cattle`: what is before it is this process's, and the digest long.
+        image = self.container.attrs["Config"]["Image"].partition("@")[0].rpartition("/")[2]
         lines = "".join(f"\n    {line}" for line in tail(self.container))
         return CompareError(
             f"a container of {image} {what}",
