@@ -100,10 +100,11 @@ def _go(fleet: Fleet, way: Way, settle: float, record: Record) -> None:
     with record.phase(Phase.AFTER):
         time.sleep(settle)
     with record.phase(Phase.CRASH):
-        fleet.kill()
         killed = time.monotonic()
+        fleet.kill()
+        dead = time.monotonic()
         fleet.revive()
-        record.killed = Killed(killed, time.monotonic())
+        record.killed = Killed(killed, dead, time.monotonic())
         time.sleep(CRASH_SETTLE_SECONDS)
     with record.phase(Phase.BACK):
         way.back(fleet)

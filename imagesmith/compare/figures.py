@@ -344,7 +344,8 @@ def _crash() -> Iterator[Figure]:
         "back after a crash",
         Unit.SECONDS,
         "Crash",
-        "From the kill to the first answer.",
+        "From the first kill to the first answer of a container to a request that was due when all "
+        "were dead.",
         crash_seconds,
     )
     yield Figure(

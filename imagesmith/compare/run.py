@@ -102,12 +102,13 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Crash:
     """Every container killed (SIGKILL) right after a change to NEW, and started again: the version
-    that then answered, and seconds from the kill until it did. `state_kept` is None where the
-    application tells no state."""
+    that then answered, and seconds from the first kill until it did. `state_kept` is None where the
+    application tells no state. `ready`: when all of them were, a time of the run."""
 
     version: str | None
     seconds: float
     state_kept: bool | None
+    ready: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
