@@ -188,8 +188,9 @@ def _states() -> Iterator[Figure]:
         "state in memory",
         Unit.WORD,
         "State",
-        "Lost, if after the change, or from the new version during it, any container told a state "
-        "smaller than the smallest that a container told last before the change; else kept. The "
+        "Lost, if after the change, or during it from the new version or a container that had not "
+        "answered before, any container told a state smaller than the smallest that a container "
+        "told last before the change; else kept. The "
         "state is a number in the answers that only grows while the application keeps it. None "
         "where none is told, or where it had not grown from 0. An application that keeps its state "
         "elsewhere loses nothing that matters, and had better not be asked for one.",
@@ -312,8 +313,10 @@ def _rollback() -> Iterator[Figure]:
         "state in memory",
         Unit.WORD,
         "Rollback",
-        "Kept or lost on the way back, by the same rule as on the way there: the last state told "
-        "before it against what is told after it, or by the old version during it.",
+        "Kept or lost on the way back, by the same rule as on the way there. Before it every "
+        "container was killed once, so that the state is what has grown since all were ready "
+        "again: the last of it that was told before the way back, against what is told after it, "
+        "or during it by the old version or a new container.",
         back_state,
     )
     yield Figure(

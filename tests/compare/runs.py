@@ -8,7 +8,7 @@ from dataclasses import replace
 from imagesmith.compare.run import Client, Crash, Load, Phase, Request, Run, Span, Use
 from imagesmith.compare.scenario import Scenario
 
-__all__ = ["PHASES", "client", "request", "run"]
+__all__ = ["CRASHED", "PHASES", "client", "request", "run"]
 
 PHASES = {
     Phase.BEFORE: Span(0.0, 10.0),
@@ -17,6 +17,10 @@ PHASES = {
     Phase.BACK: Span(25.0, 28.0),
     Phase.END: Span(28.0, 40.0),
 }
+
+
+CRASHED = PHASES | {Phase.AFTER: Span(15.0, 22.0), Phase.CRASH: Span(22.0, 25.0)}
+"""With a crash, which the others are without."""
 
 
 def client(*live: tuple[float, float], drops: Sequence[float] | None = None) -> Client:
