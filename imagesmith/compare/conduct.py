@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["Setting", "conduct"]
 
 CRASH_SETTLE_SECONDS = 3.0
-"""Held connections come back in it, so that the way back begins with all of them."""
+"""In it state grows anew, for the way back to keep or lose."""
+CLIENTS_SECONDS = 15.0
+"""The most that held connections then have to come back, so that the way back begins with all of
+them: a client that just failed waits 5 s for its next try, and gives that one 5 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,7 @@ def conduct(
         probe = opened.enter_context(_loaded(setting.workload, balancer))
         record.began = probe.began if probe else time.monotonic()
         try:
-            _go(fleet, way, setting.settle, record)
+            _go(fleet, way, setting, record, probe)
         except UpgradeError as error:
             record.trouble = error.message
         load = probe.stop() if probe else Load(time.monotonic() - record.began, (), (), 0.0)
@@ -92,13 +95,13 @@ def _loaded(workload: Workload, balancer: Balancer) -> AbstractContextManager[Pr
     return Probe.start(workload, http=requests, hold=held)
 
 
-def _go(fleet: Fleet, way: Way, settle: float, record: Record) -> None:
+def _go(fleet: Fleet, way: Way, setting: Setting, record: Record, probe: Probe | None) -> None:
     with record.phase(Phase.BEFORE):
-        time.sleep(settle)
+        time.sleep(setting.settle)
     with record.phase(Phase.CHANGE):
         record.pauses = way.change(fleet)
     with record.phase(Phase.AFTER):
-        time.sleep(settle)
+        time.sleep(setting.settle)
     with record.phase(Phase.CRASH):
         killed = time.monotonic()
         fleet.kill()
@@ -106,7 +109,10 @@ def _go(fleet: Fleet, way: Way, settle: float, record: Record) -> None:
         fleet.revive()
         record.killed = Killed(killed, dead, time.monotonic())
         time.sleep(CRASH_SETTLE_SECONDS)
+        within = CLIENTS_SECONDS + setting.workload.jitter
+        if probe and not probe.all_live(within):
+            fleet.tell(f"some clients are not back within {within:g} s")
     with record.phase(Phase.BACK):
         way.back(fleet)
     with record.phase(Phase.END):
-        time.sleep(settle)
+        time.sleep(setting.settle)

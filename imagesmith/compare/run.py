@@ -79,7 +79,7 @@ class Phase(StrEnum):
     AFTER = "after"
     """NEW runs, and nothing is done."""
     CRASH = "crash"
-    """Every container killed and started again, and time for the clients to come back."""
+    """Every container killed and started again, until the clients are back."""
     BACK = "back"
     """To OLD again, from the first step to the last."""
     END = "end"
