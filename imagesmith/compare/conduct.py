@@ -82,7 +82,7 @@ def conduct(
             _go(fleet, way, setting, record, probe)
         except UpgradeError as error:
             record.trouble = error.message
-        load = probe.stop() if probe else Load(time.monotonic() - record.began, (), (), 0.0)
+        load = probe.stop() if probe else Load(time.monotonic() - record.began, (), ())
     return record.run(load, meter.uses)
 
 

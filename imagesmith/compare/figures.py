@@ -11,7 +11,6 @@ from functools import partial
 
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Measured, Unit, measured
-from imagesmith.compare.noise import noise
 from imagesmith.compare.run import Phase, Run
 from imagesmith.compare.values import (
     back_cpu_seconds,
@@ -42,7 +41,7 @@ from imagesmith.compare.values import (
     without,
 )
 
-__all__ = ["FIGURES", "noise", "read_figures"]
+__all__ = ["FIGURES", "read_figures"]
 
 _P99_NEEDS = 100
 _P999_NEEDS = 1000

@@ -14,6 +14,7 @@ __all__ = [
     "drops_in",
     "due_in",
     "first_drop",
+    "lateness",
     "percentile",
     "processor_seconds",
     "state_after",
@@ -62,6 +63,17 @@ def due_in(run: Run, span: Span) -> list[Request]:
 def answered_at(request: Request) -> float:
     """When its last byte came."""
     return request.due + request.seconds
+
+
+def lateness(run: Run) -> list[float]:
+    """By how many seconds the probe itself was late with each request. Not with those of the crash,
+    of which no figure is, and after which a thousand clients come back at once."""
+    crash = run.phases.get(Phase.CRASH)
+    return [
+        request.late
+        for request in run.load.requests
+        if crash is None or not crash.began <= request.due < crash.ended
+    ]
 
 
 def percentile(values: Sequence[float], share: float, least: int) -> float | None:

@@ -15,7 +15,8 @@ __all__ = ["Client", "Crash", "Load", "Phase", "Request", "Run", "Span", "Step",
 class Request:
     """A request of the schedule: `seconds` from when it was due to its last byte, or its failure.
 
-    `server` is the balancer's name of the container that answered.
+    `server` is the balancer's name of the container that answered. `late`: seconds by which the
+    probe itself sent it after it was due; much of it says that the machine was too busy to measure.
     """
 
     due: float
@@ -24,6 +25,7 @@ class Request:
     server: str | None = None
     state: int | None = None
     failure: str | None = None
+    late: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,11 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """All that the probe saw, for `seconds`. `late`: the most seconds by which the probe itself
-    sent a request after it was due; much of it says that the machine was too busy to measure.
-    `late_often`: how many requests it sent more than 50 ms late."""
+    """All that the probe saw, for `seconds`."""
 
     seconds: float
     requests: Sequence[Request]
     clients: Sequence[Client]
-    late: float
-    late_often: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def client(*live: tuple[float, float], drops: Sequence[float] | None = None) -> 
     return Client(number=0, live=live, drops=ends if drops is None else drops)
 
 
-def request(due: float, seconds: float = 0.01, **told: str | int | None) -> Request:
+def request(due: float, seconds: float = 0.01, **told: str | float | None) -> Request:
     """A request; `told` is what the answer said."""
     return replace(Request(due, seconds), **told)  # type: ignore[arg-type]  # fields by name
 
@@ -40,17 +40,13 @@ def run(
     clients: Sequence[Client] = (),
     uses: Sequence[Use] = (),
     phases: dict[Phase, Span] = PHASES,
-    late: float = 0.0,
-    late_often: int = 0,
     pauses: Sequence[float] = (),
     crash: Crash | None = None,
 ) -> Run:
     """A run of 40 s."""
     return Run(
         scenario=Scenario.ROLLING,
-        load=Load(
-            seconds=40.0, requests=requests, clients=clients, late=late, late_often=late_often
-        ),
+        load=Load(seconds=40.0, requests=requests, clients=clients),
         phases=phases,
         steps=(),
         uses=uses,

@@ -10,7 +10,7 @@ from imagesmith.compare.scenario import Scenario
 
 
 def load(*requests: Request) -> Load:
-    return Load(20.0, requests, (), 0.0)
+    return Load(20.0, requests, ())
 
 
 def answered(due: float, state: int, version: str = "0.2.0", server: str = "s1") -> Request:

@@ -65,8 +65,6 @@ async def carry(spec: Spec, began: Began, stop: asyncio.Event) -> Load | None:
             seconds=ended - start,
             requests=sorted(schedule.requests, key=lambda request: request.due),
             clients=seen,
-            late=schedule.late,
-            late_often=schedule.late_often,
         )
 
 

@@ -185,7 +185,6 @@ def run_of(scenario: Scenario, seed: int = 1) -> Run:
                 _crashed_client(_client(number, shape, (change[0], back[0]), seconds, dice), crash)
                 for number in range(200)
             ],
-            0.0021,
         ),
         phases=phases,
         steps=[Step(began + at, text) for began, _, _ in ways for at, text in shape.steps],
@@ -229,7 +228,7 @@ def _request(
             seconds += dice.random() * (0.12 if shape.drops else shape.pause)
     # What replaces a container counts from 0 again.
     counted = since if shape.drops and since >= 0 and version != OLD else due
-    return Request(due, seconds, version, "shop-1", int(10 * counted))
+    return Request(due, seconds, version, "shop-1", int(10 * counted), late=0.0021)
 
 
 def _client(
