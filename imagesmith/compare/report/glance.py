@@ -68,11 +68,17 @@ def _row(
     outcome: Outcome, first: Sequence[Figure], shared: Scales | None, line: Timeline | None
 ) -> Element:
     noted = note(outcome)
+    # A row has room for the first, which is of the runs; all are below the picture.
+    remark = next(iter(outcome.remarks), None)
     way = element(
         "th",
         element("b", outcome.scenario, class_="way"),
         element("span", outcome.scenario.life, class_=f"life {outcome.scenario.life}"),
-        element("span", noted, class_="note") if outcome.noise else None,
+        [
+            element("span", text, class_="note")
+            for text in (outcome.noise and noted, remark)
+            if text
+        ],
         scope="row",
     )
     if outcome.not_run is not None:

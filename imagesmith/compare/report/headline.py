@@ -19,8 +19,8 @@ __all__ = [
     "lives",
     "named",
     "note",
+    "notes",
     "told",
-    "troubles",
 ]
 
 FIRST = (
@@ -78,12 +78,18 @@ def note(outcome: Outcome) -> str | None:
     return None
 
 
-def troubles(outcome: Outcome) -> list[str]:
-    """Of each run that ended before its last phase, why."""
+def notes(outcome: Outcome) -> list[str]:
+    """All that is to be known beside its figures, without full stops: `note`, the remarks, and why
+    runs ended before their last phase."""
+    noted = note(outcome)
     return [
-        f"Run {number} ended early: {run.trouble}"
-        for number, run in enumerate(outcome.runs, 1)
-        if run.trouble is not None
+        *([noted] if noted else []),
+        *(f"{remark[:1].upper()}{remark[1:]}" for remark in outcome.remarks),
+        *(
+            f"Run {number} ended early: {run.trouble}"
+            for number, run in enumerate(outcome.runs, 1)
+            if run.trouble is not None
+        ),
     ]
 
 

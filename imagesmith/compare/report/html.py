@@ -12,7 +12,7 @@ from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Unit
 from imagesmith.compare.report import about
 from imagesmith.compare.report.glance import glance
-from imagesmith.compare.report.headline import note, troubles
+from imagesmith.compare.report.headline import notes
 from imagesmith.compare.report.markup import element, prose
 from imagesmith.compare.report.said import said
 from imagesmith.compare.report.scales import Scales, instant, scales
@@ -152,7 +152,6 @@ def _legend(comparison: Comparison) -> Element:
 
 def _timeline(outcome: Outcome, line: Timeline, shared: Scales) -> Element:
     key = f"way-{outcome.scenario}"
-    noted = note(outcome)
     title = f"Timeline: {outcome.scenario}"
     summary = _summary(line)
     steps = [element("li", element("b", instant(step.at)), f" {step.text}") for step in line.steps]
@@ -168,8 +167,7 @@ def _timeline(outcome: Outcome, line: Timeline, shared: Scales) -> Element:
                 id=key,
             ),
             element("p", f"{outcome.scenario.words}.".capitalize()),
-            element("p", noted, class_="note") if noted else None,
-            [element("p", f"{trouble}.", class_="note") for trouble in troubles(outcome)],
+            [element("p", f"{noted}.", class_="note") for noted in notes(outcome)],
             element("p", summary, class_="fine"),
         ),
         element(

@@ -14,9 +14,8 @@ from imagesmith.compare.report.headline import (
     headline,
     lives,
     named,
-    note,
+    notes,
     told,
-    troubles,
 )
 from imagesmith.compare.report.said import said, sentence
 from imagesmith.compare.shown import shown_apart
@@ -54,11 +53,8 @@ def _lines(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
         yield ""
         yield from _figures(run, headline(comparison, figures))
     for outcome in comparison.outcomes:
-        noted = note(outcome)
-        if noted is not None:
+        for noted in notes(outcome):
             yield from _wrapped(f"{outcome.scenario}: {noted[0].lower()}{noted[1:]}", "* ")
-        for trouble in troubles(outcome):
-            yield from _wrapped(f"{outcome.scenario}: {trouble[0].lower()}{trouble[1:]}", "* ")
     if comparison.costs:
         yield ""
         rows = [row for row in cost_rows(comparison) if row[0].startswith(COSTS)]

@@ -58,6 +58,8 @@ def test_it_is_as_the_schema_has_it(comparison: Comparison) -> None:
     found = read(comparison)
     assert found["name"] == "shop"
     assert len(found["scenarios"]) == len(comparison.outcomes)
+    for told, outcome in zip(found["scenarios"], comparison.outcomes, strict=True):
+        assert told["remarks"] == list(outcome.remarks)
 
 
 @pytest.mark.parametrize(

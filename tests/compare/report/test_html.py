@@ -18,6 +18,7 @@ from imagesmith.compare.run import Step
 from imagesmith.compare.scenario import Scenario
 from tests.compare.report.made import (
     FIGURES,
+    SPOILT,
     comparison_of,
     outcome_of,
     quiet,
@@ -140,6 +141,7 @@ def test_a_scenario_that_means_nothing_says_why_and_so_does_one_that_was_not_run
     page = Page(html(PAGES["noise"], FIGURES))
     assert page.text.count("Means nothing: the probe sent requests up to 0.8 s late") == 2
     assert "Not run: the change cannot go hot: OTP changes from 26 to 27" in page.text
+    assert page.text.count(SPOILT) == 2
     assert any("meaningless" in value for value in page.values("class"))
 
 

@@ -15,7 +15,7 @@ from imagesmith.compare.comparison import Comparison
 from imagesmith.compare.report.markdown import markdown
 from imagesmith.compare.report.table import table
 from imagesmith.compare.scenario import Scenario
-from tests.compare.report.made import FIGURES, comparison_of, static_one, with_noise
+from tests.compare.report.made import FIGURES, SPOILT, comparison_of, static_one, with_noise
 
 READER = MarkdownIt("commonmark").enable("table")
 FULL = comparison_of(runs=3)
@@ -40,6 +40,7 @@ def test_noise_and_what_was_not_run_are_named() -> None:
     text = markdown(with_noise(FULL), FIGURES)
     assert "rolling (noise)" in text
     assert "- hot: Not run: the change cannot go hot" in text
+    assert f"- blue-green: {SPOILT}" in text
     assert "| hot |" not in text
 
 
@@ -91,6 +92,7 @@ def test_the_table_has_a_column_for_each_way_and_the_figures_that_matter() -> No
     assert next(line for line in lines if line.startswith("In-memory")).split()[-3:] == ["lost"] * 3
     assert any(line.startswith("* rolling: means nothing: the probe") for line in lines)
     assert any(line.startswith("* hot: not run: the change cannot go hot") for line in lines)
+    assert any(line.startswith(f"* blue-green: {SPOILT}") for line in lines)
     assert not any("p50" in line for line in lines)
 
 
