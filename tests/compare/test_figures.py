@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagesmith.compare.figures import FIGURES, read_figures
-from imagesmith.compare.measured import Spread, Unit, Words
+from imagesmith.compare.measured import Spread, Unit, Words, measured
 from imagesmith.compare.reading import percentile, without_connection
 from imagesmith.compare.run import Client, Crash, Phase, Request, Run, Span, Use
 from tests.compare.runs import CRASHED, PHASES, client, request, run
@@ -346,6 +346,22 @@ def test_many_runs_have_a_median_a_least_and_a_most_and_words_the_commonest() ->
     assert figures["crash_state"] == Words("kept", 2, 3)
     assert figures["storm_cpu"] is None
     assert set(figures) == {figure.key for figure in FIGURES}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("kept", "lost"), Words("differs", 1, 2)),
+        (("lost", "kept"), Words("differs", 1, 2)),
+        (("lost", "kept", None, "new", "lost", "kept"), Words("differs", 2, 5)),
+        (("lost", "kept", "lost"), Words("lost", 2, 3)),
+        (("lost", None), Words("lost", 1, 1)),
+    ],
+)
+def test_as_many_words_against_as_many_decide_nothing(
+    words: tuple[str | None, ...], found: Words
+) -> None:
+    assert measured(words) == found
 
 
 def test_the_unit_of_every_figure_suits_what_it_says() -> None:
