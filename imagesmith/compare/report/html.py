@@ -199,12 +199,12 @@ def _summary(line: Timeline) -> str:
     if any(live):
         said.append(f"of {max(live):,} connections {min(live):,} were live at the least")
     if line.bins:
-        failed = sum(item.failed for item in line.bins if counts(item.at))
+        failed = sum(line.unkilled.values())
         said.append(f"{failed:,} requests failed" if failed else "no request failed")
     if said:
         text = ", and ".join(said)
         sentence += f" But for the crash, {text}." if crash else f" {text.capitalize()}."
-    if not line.failures:
+    if not line.unkilled:
         return sentence
-    reasons = ", ".join(f"{says} ({times:,})" for says, times in line.failures.items())
+    reasons = ", ".join(f"{says} ({times:,})" for says, times in line.unkilled.items())
     return f"{sentence} Requests that failed: {reasons}."

@@ -157,6 +157,21 @@ def test_what_was_not_asked_has_no_row() -> None:
     assert "Answers, by version, hot" in page.text
 
 
+def test_what_failed_in_the_crash_is_no_failure_of_the_change() -> None:
+    page = Page(html(SMALL, FIGURES))
+    assert "But for the crash, of 200 connections 200 were live at the least, and no request" in (
+        page.text
+    )
+    assert "Requests that failed:" not in page.text
+    recreated = Page(html(comparison_of(runs=1, scenarios=[Scenario.RECREATE]), FIGURES)).text
+    counted = re.search(
+        r"least, and (\d+) requests failed\. Requests that failed: ([^.]*)", recreated
+    )
+    assert counted is not None
+    assert "status 503" not in counted[2]
+    assert sum(map(int, re.findall(r"\((\d+)\)", counted[2]))) == int(counted[1])
+
+
 def test_a_run_that_ended_early_says_why_everywhere() -> None:
     outcome = SMALL.outcomes[0]
     run = replace(outcome.runs[0], trouble="Docker was gone")
