@@ -58,6 +58,10 @@ _HELD = (
     "150, 200, 250, 500 ms, 1, 2 and then 5 s, as Phoenix's JavaScript client does; with the "
     "jitter that was asked for."
 )
+_FAILED = (
+    "A request that failed has no answer: where some did, reports show how many instead, for who "
+    "is turned away never waits."
+)
 _WINDOW = "from the first step of the change to the end of the quiet time after it"
 
 
@@ -136,7 +140,7 @@ def _requests() -> Iterator[Figure]:
             Unit.SECONDS,
             "Requests",
             f"The slowest answer to a request due {when}. It is one request: of several runs, look "
-            "at the spread.",
+            f"at the spread. {_FAILED}",
             partial(longest, partial(of_phase, phase)),
         )
 
@@ -304,7 +308,7 @@ def _rollback() -> Iterator[Figure]:
         "longest request",
         Unit.SECONDS,
         "Rollback",
-        f"The slowest answer to a request due {back}.",
+        f"The slowest answer to a request due {back}. {_FAILED}",
         partial(longest, to_old),
     )
     yield Figure(

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
-from imagesmith.compare.measured import Spread
 from imagesmith.compare.report.headline import (
     cost_rows,
     headline,
@@ -16,9 +15,9 @@ from imagesmith.compare.report.headline import (
     named,
     notes,
     told,
+    told_apart,
 )
 from imagesmith.compare.report.said import said, sentence
-from imagesmith.compare.shown import shown_apart
 
 __all__ = ["table"]
 
@@ -74,16 +73,9 @@ def _figures(run: Sequence[Outcome], first: Sequence[Figure]) -> Iterator[str]:
     yield from _columns(
         [
             ("", names),
-            *((named(item), [_median(outcome, item) for outcome in run]) for item in first),
+            *((named(item), [told_apart(outcome, item)[0] for outcome in run]) for item in first),
         ]
     )
-
-
-def _median(outcome: Outcome, figure: Figure) -> str:
-    found = outcome.figures.get(figure.key)
-    if isinstance(found, Spread):
-        return shown_apart(found, figure.unit)[0]
-    return told(outcome, figure)
 
 
 def _widths(rows: Rows) -> list[int]:
