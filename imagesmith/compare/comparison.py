@@ -98,9 +98,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A scenario: its figures by key (`figures.FIGURES` has what they are), and its runs.
+    """A scenario: its figures by key (`figures.FIGURES` has what they are), and the runs that they
+    are of, without those that the machine made meaningless.
 
-    `not_run` is why there is no run. `noise` is why its figures mean nothing, or None.
+    `not_run` is why there is no run. `noise` is why its figures mean nothing, or None: then all
+    runs are there. `remarks` say which runs were left out, and what else to know of the others.
     """
 
     scenario: Scenario
@@ -108,6 +110,7 @@ class Outcome:
     runs: Sequence[Run]
     not_run: str | None = None
     noise: str | None = None
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from imagesmith.compare.balancer import LOOPBACK, Balancer
@@ -30,7 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["Setting", "conduct"]
 
 CRASH_SETTLE_SECONDS = 3.0
-"""Held connections come back in it, so that the way back begins with all of them."""
+"""In it state grows anew, for the way back to keep or lose."""
+CLIENTS_SECONDS = 15.0
+"""The most that held connections then have to come back, so that the way back begins with all of
+them: a client that just failed waits 5 s for its next try, and gives that one 5 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +80,11 @@ def conduct(
         meter = opened.enter_context(metered(client, fleet.ids))
         probe = opened.enter_context(_loaded(setting.workload, balancer))
         record.began = probe.began if probe else time.monotonic()
-        check = probe.check if probe else _no_check
         try:
-            _go(fleet, way, setting.settle, record, check, partial(_trouble, client, tell))
+            _Course(fleet, way, setting, record, probe, client, tell).go()
         except _Trouble as trouble:
             record.trouble = str(trouble)
-        load = probe.stop() if probe else Load(time.monotonic() - record.began, (), (), 0.0)
+        load = probe.stop() if probe else Load(time.monotonic() - record.began, (), ())
     return record.run(load, meter.uses)
 
 
@@ -100,50 +101,60 @@ class _Trouble(Exception):
     """Where a run ended, and why, in one line."""
 
 
-def _no_check() -> None:
-    """Where nothing is loaded, no probe can die."""
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """The phases of a run, one after the other; the probe is to live through all of them."""
 
+    fleet: Fleet
+    way: Way
+    setting: Setting
+    record: Record
+    probe: Probe | None
+    client: DockerClient
+    tell: Callable[[str], None]
 
-@contextmanager
-def _trouble(client: DockerClient, tell: Callable[[str], None], where: str) -> Iterator[None]:
-    """An error of the application's is the run's. Raises DockerError where it is Docker that is
-    gone: then there is no other run either."""
-    try:
-        yield
-    except (UpgradeError, CompareError, DockerError) as error:
+    def go(self) -> None:
+        """All of them. Raises _Trouble, and DockerError, CompareError if Docker or probe is gone."""
+        with self._phase(Phase.BEFORE):
+            time.sleep(self.setting.settle)
+        with self._phase(Phase.CHANGE, "in the change"):
+            self.record.pauses = self.way.change(self.fleet)
+        with self._phase(Phase.AFTER):
+            time.sleep(self.setting.settle)
+        with self._phase(Phase.CRASH, "after the crash"):
+            self._crash()
+        with self._phase(Phase.BACK, "on the way back"):
+            self.way.back(self.fleet)
+        with self._phase(Phase.END):
+            time.sleep(self.setting.settle)
+
+    @contextmanager
+    def _phase(self, phase: Phase, where: str = "") -> Iterator[None]:
+        with self.record.phase(phase):
+            try:
+                yield
+            except (UpgradeError, CompareError, DockerError) as error:
+                raise self._trouble(where, error) from error
+        if self.probe:
+            self.probe.check()
+
+    def _trouble(self, where: str, error: UpgradeError | CompareError | DockerError) -> _Trouble:
+        """What the application did not do is the run's. Raises DockerError where it is Docker that
+        is gone: then there is no other run either."""
         with telling("the comparison is given up"):
-            client.ping()
-        tell(f"trouble {where}: {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
+            self.client.ping()
+        way_out = f"\n  {error.hint}" if error.hint else ""
+        self.tell(f"trouble {where}: {error.message}{way_out}")
         lines = (line.strip() for line in error.message.splitlines())
-        raise _Trouble(f"{where}: {'; '.join(lines)}") from error
+        return _Trouble(f"{where}: {'; '.join(lines)}")
 
-
-def _go(
-    fleet: Fleet,
-    way: Way,
-    settle: float,
-    record: Record,
-    check: Callable[[], None],
-    trouble: Callable[[str], AbstractContextManager[None]],
-) -> None:
-    with record.phase(Phase.BEFORE):
-        time.sleep(settle)
-    check()
-    with record.phase(Phase.CHANGE), trouble("in the change"):
-        record.pauses = way.change(fleet)
-    check()
-    with record.phase(Phase.AFTER):
-        time.sleep(settle)
-    check()
-    with record.phase(Phase.CRASH), trouble("after the crash"):
-        fleet.kill()
+    def _crash(self) -> None:
         killed = time.monotonic()
-        fleet.revive()
-        record.killed = Killed(killed, time.monotonic())
+        self.fleet.kill()
+        dead = time.monotonic()
+        self.fleet.revive()
+        self.record.killed = Killed(killed, dead, time.monotonic())
         time.sleep(CRASH_SETTLE_SECONDS)
-    check()
-    with record.phase(Phase.BACK), trouble("on the way back"):
-        way.back(fleet)
-    check()
-    with record.phase(Phase.END):
-        time.sleep(settle)
+        within = CLIENTS_SECONDS + self.setting.workload.jitter
+        if self.probe and not self.probe.all_live(within):
+            self.fleet.tell(f"some clients are not back within {within:g} s")

@@ -11,7 +11,6 @@ from functools import partial
 
 from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Measured, Unit, measured
-from imagesmith.compare.noise import noise
 from imagesmith.compare.run import Phase, Run
 from imagesmith.compare.values import (
     back_cpu_seconds,
@@ -42,7 +41,7 @@ from imagesmith.compare.values import (
     without,
 )
 
-__all__ = ["FIGURES", "noise", "read_figures"]
+__all__ = ["FIGURES", "read_figures"]
 
 _P99_NEEDS = 100
 _P999_NEEDS = 1000
@@ -58,6 +57,10 @@ _HELD = (
     "Each client holds one connection and, when it loses it, connects again after 10, 50, 100, "
     "150, 200, 250, 500 ms, 1, 2 and then 5 s, as Phoenix's JavaScript client does; with the "
     "jitter that was asked for."
+)
+_FAILED = (
+    "A request that failed has no answer: where some did, reports show how many instead, for who "
+    "is turned away never waits."
 )
 _WINDOW = "from the first step of the change to the end of the quiet time after it"
 
@@ -137,7 +140,7 @@ def _requests() -> Iterator[Figure]:
             Unit.SECONDS,
             "Requests",
             f"The slowest answer to a request due {when}. It is one request: of several runs, look "
-            "at the spread.",
+            f"at the spread. {_FAILED}",
             partial(longest, partial(of_phase, phase)),
         )
 
@@ -188,8 +191,9 @@ def _states() -> Iterator[Figure]:
         "state in memory",
         Unit.WORD,
         "State",
-        "Lost, if after the change, or from the new version during it, any container told a state "
-        "smaller than the smallest that a container told last before the change; else kept. The "
+        "Lost, if after the change, or during it from the new version or a container that had not "
+        "answered before, any container told a state smaller than the smallest that a container "
+        "told last before the change; else kept. The "
         "state is a number in the answers that only grows while the application keeps it. None "
         "where none is told, or where it had not grown from 0. An application that keeps its state "
         "elsewhere loses nothing that matters, and had better not be asked for one.",
@@ -304,7 +308,7 @@ def _rollback() -> Iterator[Figure]:
         "longest request",
         Unit.SECONDS,
         "Rollback",
-        f"The slowest answer to a request due {back}.",
+        f"The slowest answer to a request due {back}. {_FAILED}",
         partial(longest, to_old),
     )
     yield Figure(
@@ -312,8 +316,10 @@ def _rollback() -> Iterator[Figure]:
         "state in memory",
         Unit.WORD,
         "Rollback",
-        "Kept or lost on the way back, by the same rule as on the way there: the last state told "
-        "before it against what is told after it, or by the old version during it.",
+        "Kept or lost on the way back, by the same rule as on the way there. Before it every "
+        "container was killed once, so that the state is what has grown since all were ready "
+        "again: the last of it that was told before the way back, against what is told after it, "
+        "or during it by the old version or a new container.",
         back_state,
     )
     yield Figure(
@@ -344,7 +350,8 @@ def _crash() -> Iterator[Figure]:
         "back after a crash",
         Unit.SECONDS,
         "Crash",
-        "From the kill to the first answer.",
+        "From the first kill to the first answer of a container to a request that was due when all "
+        "were dead.",
         crash_seconds,
     )
     yield Figure(

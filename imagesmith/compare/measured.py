@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-__all__ = ["Measured", "Spread", "Unit", "Words", "measured"]
+__all__ = ["DIFFERS", "Measured", "Spread", "Unit", "Words", "measured"]
 
 
 class Unit(StrEnum):
@@ -34,12 +34,16 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A word of all runs: the commonest, how many runs said it, and how many there were."""
+    """A word of all runs: the commonest, how many runs said it, and how many there were. DIFFERS
+    where several are the commonest; `said` is then how many runs said each of them."""
 
     word: str
     said: int
     runs: int
 
+
+DIFFERS = "differs"
+"""What is known where as many runs said one word as another: not which."""
 
 Measured: TypeAlias = Spread | Words
 
@@ -48,8 +52,9 @@ def measured(values: Sequence[float | str | None]) -> Measured | None:
     """What came out of all runs; those that could not tell (None) do not count."""
     words = [value for value in values if isinstance(value, str)]
     if words:
-        word, said = Counter(words).most_common(1)[0]
-        return Words(word, said, len(words))
+        (word, said), *others = Counter(words).most_common(2)
+        tied = any(times == said for _, times in others)
+        return Words(DIFFERS if tied else word, said, len(words))
     numbers = [value for value in values if isinstance(value, int | float)]
     if not numbers:
         return None

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from imagesmith.compare.run import Client, Phase, Request, Run, Span, Use
 
 __all__ = [
+    "after_crash",
     "answered_at",
     "both",
     "drops_in",
     "due_in",
     "first_drop",
+    "lateness",
     "percentile",
     "processor_seconds",
     "state_after",
@@ -63,6 +65,17 @@ def answered_at(request: Request) -> float:
     return request.due + request.seconds
 
 
+def lateness(run: Run) -> list[float]:
+    """By how many seconds the probe itself was late with each request. Not with those of the crash,
+    of which no figure is, and after which a thousand clients come back at once."""
+    crash = run.phases.get(Phase.CRASH)
+    return [
+        request.late
+        for request in run.load.requests
+        if crash is None or not crash.began <= request.due < crash.ended
+    ]
+
+
 def percentile(values: Sequence[float], share: float, least: int) -> float | None:
     """The smallest value that at least this share of all does not exceed (nearest rank); None of
     fewer than `least` values."""
@@ -87,20 +100,31 @@ def _last_version(run: Run, span: Span) -> str | None:
     return max(told, key=lambda request: request.due).version if told else None
 
 
+def after_crash(run: Run) -> Span | None:
+    """From when the containers were ready again to before the way back."""
+    if run.crash is None or Phase.CRASH not in run.phases:
+        return None
+    span = run.phases[Phase.CRASH]
+    return Span(max(span.began, run.crash.ready), span.ended)
+
+
 def state_after(
-    run: Run, before: Phase, change: Phase, after: Phase, version: str | None
+    run: Run, before: Span, change: Phase, after: Phase, version: str | None
 ) -> str | None:
     """Whether the state outlived a change to `version`: "kept", "lost", or None.
 
     Every container's last state that was told in `before`; the smallest of them is what no
-    container may fall below. Lost, if one told less in `after`, or as the new version in `change`.
-    None where no state was told, or where the smallest is 0, below which nothing can fall.
+    container may fall below. Lost, if one told less in `after`; or in `change`, as the new version
+    or as a container that had not answered before, for what counts anew in it can have outgrown the
+    old by `after`. None where no state was told, or where the smallest is 0, below which nothing
+    can fall.
     """
-    if not {before, change, after} <= set(run.phases):
+    if not {change, after} <= set(run.phases):
         return None
     began = run.phases[change].began
+    old = {request.server for request in run.load.requests if answered_at(request) < began}
     last: dict[str | None, Request] = {}
-    for request in due_in(run, run.phases[before]):
+    for request in due_in(run, before):
         if request.state is None or answered_at(request) >= began:
             continue
         if request.server not in last or request.due > last[request.server].due:
@@ -113,7 +137,11 @@ def state_after(
         for phase in (change, after)
         for request in due_in(run, run.phases[phase])
         if request.state is not None
-        and (phase is after or (version is not None and request.version == version))
+        and (
+            phase is after
+            or request.server not in old
+            or (version is not None and request.version == version)
+        )
     ]
     if least <= 0 or not told:
         return None

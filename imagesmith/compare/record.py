@@ -18,9 +18,10 @@ FIRST_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """When all containers were dead, and when all were ready again."""
+    """When the first was killed, when all containers were dead, and when all were ready again."""
 
     at: float
+    dead: float
     ready: float
 
 
@@ -53,7 +54,8 @@ class Record:
         spans = {phase: Span(a - zero, b - zero) for phase, (a, b) in self._phases.items()}
         crash = None
         if self.killed:
-            crash = _crash(load, self.killed.at - zero, self.killed.ready - zero)
+            killed = self.killed
+            crash = _crash(load, killed.at - zero, killed.dead - zero, killed.ready - zero)
         return Run(
             self.scenario,
             load,
@@ -66,15 +68,18 @@ class Record:
         )
 
 
-def _crash(load: Load, killed: float, ready: float) -> Crash:
-    """What the requests tell that were due after the kill; else what the readiness probe did."""
+def _crash(load: Load, killed: float, dead: float, ready: float) -> Crash:
+    """What the requests tell that were due when all were dead; else what the readiness probe did.
+
+    It takes Docker a while to kill them all, in which one that still lives answers for the others.
+    """
     told = sorted(load.requests, key=lambda item: item.due)
-    answered = [item for item in told if item.due >= killed and item.failure is None]
+    answered = [item for item in told if item.due >= dead and item.failure is None and item.server]
     if not answered:
-        return Crash(None, ready - killed, None)
+        return Crash(None, ready - killed, None, ready)
     first = min(answered, key=lambda item: item.due + item.seconds)
     stated = [item for item in told if item.state is not None]
     last = {item.server: item.state or 0 for item in stated if item.due < killed}
-    soon = [item.state or 0 for item in stated if killed <= item.due < ready + FIRST_SECONDS]
+    soon = [item.state or 0 for item in stated if dead <= item.due < ready + FIRST_SECONDS]
     kept = min(soon) >= min(last.values()) if soon and last else None
-    return Crash(first.version, first.due + first.seconds - killed, kept)
+    return Crash(first.version, first.due + first.seconds - killed, kept, ready)

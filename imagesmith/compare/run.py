@@ -15,7 +15,8 @@ __all__ = ["Client", "Crash", "Load", "Phase", "Request", "Run", "Span", "Step",
 class Request:
     """A request of the schedule: `seconds` from when it was due to its last byte, or its failure.
 
-    `server` is the balancer's name of the container that answered.
+    `server` is the balancer's name of the container that answered. `late`: seconds by which the
+    probe itself sent it after it was due; much of it says that the machine was too busy to measure.
     """
 
     due: float
@@ -24,6 +25,7 @@ class Request:
     server: str | None = None
     state: int | None = None
     failure: str | None = None
+    late: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,11 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """All that the probe saw, for `seconds`. `late`: the most seconds by which the probe itself
-    sent a request after it was due; much of it says that the machine was too busy to measure.
-    `late_often`: how many requests it sent more than 50 ms late."""
+    """All that the probe saw, for `seconds`."""
 
     seconds: float
     requests: Sequence[Request]
     clients: Sequence[Client]
-    late: float
-    late_often: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ class Phase(StrEnum):
     AFTER = "after"
     """NEW runs, and nothing is done."""
     CRASH = "crash"
-    """Every container killed and started again, and time for the clients to come back."""
+    """Every container killed and started again, until the clients are back."""
     BACK = "back"
     """To OLD again, from the first step to the last."""
     END = "end"
@@ -102,12 +100,13 @@ class Span:
 @dataclass(frozen=True, slots=True)
 class Crash:
     """Every container killed (SIGKILL) right after a change to NEW, and started again: the version
-    that then answered, and seconds from the kill until it did. `state_kept` is None where the
-    application tells no state."""
+    that then answered, and seconds from the first kill until it did. `state_kept` is None where the
+    application tells no state. `ready`: when all of them were, a time of the run."""
 
     version: str | None
     seconds: float
     state_kept: bool | None
+    ready: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from imagesmith.compare.comparison import Outcome, Planned
 from imagesmith.compare.conduct import Setting, conduct
-from imagesmith.compare.figures import noise, read_figures
+from imagesmith.compare.figures import read_figures
+from imagesmith.compare.noise import quiet
 from imagesmith.compare.run import Run
 from imagesmith.compare.scenario import Life, Scenario
 from imagesmith.compare.ways import hot, way_of
@@ -49,4 +50,7 @@ def _outcome(scenario: Scenario, runs: Sequence[Run], planned: Planned) -> Outco
     if not runs:
         reasons = "; ".join(planned.reasons) or planned.verdict
         return Outcome(scenario, {}, (), not_run=f"the change cannot go hot: {reasons}")
-    return Outcome(scenario, read_figures(runs), runs, noise=noise(runs))
+    counting, remarks = quiet(runs)
+    if not counting:
+        return Outcome(scenario, read_figures(runs), runs, noise="; ".join(remarks))
+    return Outcome(scenario, read_figures(counting), counting, remarks=remarks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagesmith.compare.measured import Measured, Spread, Unit, Words
+from imagesmith.compare.measured import DIFFERS, Measured, Spread, Unit, Words
 
 __all__ = ["UNKNOWN", "amount", "shown", "shown_apart"]
 
@@ -48,12 +48,15 @@ def amount(value: float, unit: Unit) -> str:
 
 def shown(measured: Measured | None, unit: Unit) -> str:
     """A figure of all runs. The spread is in the median's unit, and left out where there is none;
-    a word that not every run said has how many did: `kept (4 of 5)`."""
+    a word that not every run said has how many did: `kept (4 of 5)`; runs that do not agree have
+    how many said each: `differs (2 of 4 each)`."""
     if measured is None:
         return UNKNOWN
     if isinstance(measured, Words):
-        all_said = measured.said == measured.runs
-        return measured.word + ("" if all_said else f" ({measured.said} of {measured.runs})")
+        if measured.said == measured.runs:
+            return measured.word
+        each = " each" if measured.word == DIFFERS else ""
+        return f"{measured.word} ({measured.said} of {measured.runs}{each})"
     median, spread = shown_apart(measured, unit)
     return f"{median} ({spread})" if spread else median
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from imagesmith.compare.reading import (
+    after_crash,
     answered_at,
     both,
     drops_in,
@@ -149,14 +150,16 @@ def state(run: Run) -> str | None:
     """Whether state outlived the change."""
     told = versions(run)
     new = told[1] if told else None
-    return state_after(run, Phase.BEFORE, Phase.CHANGE, Phase.AFTER, new)
+    before = run.phases.get(Phase.BEFORE)
+    return state_after(run, before, Phase.CHANGE, Phase.AFTER, new) if before else None
 
 
 def back_state(run: Run) -> str | None:
-    """Whether state outlived the way back."""
+    """Whether state outlived the way back: what had grown since the crash, for that killed all."""
     told = versions(run)
     old = told[0] if told else None
-    return state_after(run, Phase.AFTER, Phase.BACK, Phase.END, old)
+    before = after_crash(run)
+    return state_after(run, before, Phase.BACK, Phase.END, old) if before else None
 
 
 def memory_before(run: Run) -> float | None:

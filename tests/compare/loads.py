@@ -70,7 +70,7 @@ class Running:
     def start(self) -> None:
         begun = threading.Event()
 
-        def began(at: float) -> None:
+        def began(at: float, missing: Callable[[], int]) -> None:
             self.began = at
             begun.set()
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from imagesmith.compare.run import Client, Crash, Load, Phase, Request, Run, Span, Use
 from imagesmith.compare.scenario import Scenario
 
-__all__ = ["PHASES", "client", "request", "run"]
+__all__ = ["CRASHED", "PHASES", "client", "request", "run"]
 
 PHASES = {
     Phase.BEFORE: Span(0.0, 10.0),
@@ -19,13 +19,17 @@ PHASES = {
 }
 
 
+CRASHED = PHASES | {Phase.AFTER: Span(15.0, 22.0), Phase.CRASH: Span(22.0, 25.0)}
+"""With a crash, which the others are without."""
+
+
 def client(*live: tuple[float, float], drops: Sequence[float] | None = None) -> Client:
     """A client that was live then; it lost its connection at each end but the load's."""
     ends = [ended for _, ended in live if ended < 40.0]
     return Client(number=0, live=live, drops=ends if drops is None else drops)
 
 
-def request(due: float, seconds: float = 0.01, **told: str | int | None) -> Request:
+def request(due: float, seconds: float = 0.01, **told: str | float | None) -> Request:
     """A request; `told` is what the answer said."""
     return replace(Request(due, seconds), **told)  # type: ignore[arg-type]  # fields by name
 
@@ -36,17 +40,13 @@ def run(
     clients: Sequence[Client] = (),
     uses: Sequence[Use] = (),
     phases: dict[Phase, Span] = PHASES,
-    late: float = 0.0,
-    late_often: int = 0,
     pauses: Sequence[float] = (),
     crash: Crash | None = None,
 ) -> Run:
     """A run of 40 s."""
     return Run(
         scenario=Scenario.ROLLING,
-        load=Load(
-            seconds=40.0, requests=requests, clients=clients, late=late, late_often=late_often
-        ),
+        load=Load(seconds=40.0, requests=requests, clients=clients),
         phases=phases,
         steps=(),
         uses=uses,

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagesmith.compare.figures import FIGURES, read_figures
-from imagesmith.compare.measured import Spread, Unit, Words
+from imagesmith.compare.measured import Spread, Unit, Words, measured
 from imagesmith.compare.reading import percentile, without_connection
 from imagesmith.compare.run import Client, Crash, Phase, Request, Run, Span, Use
-from tests.compare.runs import PHASES, client, request, run
+from tests.compare.runs import CRASHED, PHASES, client, request, run
 
 SECONDS = st.floats(0, 50, allow_nan=False)
 
@@ -210,13 +210,15 @@ def test_an_application_that_tells_no_other_version_has_no_figures_of_it(
 # State
 
 
-def told(*answers: tuple[float, str, str, int]) -> Run:
-    """Of answers (due, server, version, state)."""
+def told(*answers: tuple[float, str, str | None, int]) -> Run:
+    """Of answers (due, server, version, state); killed at 22 s, and ready again at 23 s."""
     return run(
         requests=[
             request(due, server=server, version=version, state=state)
             for due, server, version, state in answers
-        ]
+        ],
+        phases=CRASHED,
+        crash=Crash("2", 1.0, False, 23.0),
     )
 
 
@@ -246,10 +248,30 @@ def test_nothing_is_said_of_state_that_is_not_told_or_had_not_grown() -> None:
     assert figure("state", told((1, "a", "1", 0), (20, "a", "2", 0))) is None
 
 
-def test_the_way_back_has_its_own_state_to_lose() -> None:
-    there = (*TWO, (16, "a", "2", 5), (24, "a", "2", 30))
-    assert figure("back_state", told(*there, (30, "a", "1", 31))) == "kept"
-    assert figure("back_state", told(*there, (26, "b", "1", 0), (30, "b", "1", 90))) == "lost"
+def test_new_containers_that_tell_no_version_start_anew_however_far_they_come() -> None:
+    """In a long change they have outgrown the old ones by its end."""
+    old = ((8.0, "a", None, 70), (9.0, "b", None, 50))
+    assert figure("state", told(*old, (12, "c", None, 0), (16, "c", None, 90))) == "lost"
+    assert figure("state", told(*old, (12, "c", None, 71), (16, "c", None, 90))) == "kept"
+    upgraded = told(*old, (10.1, "b", None, 49), (16, "a", None, 90), (16.1, "b", None, 70))
+    assert figure("state", upgraded) == "kept"
+
+
+AGAIN = (*TWO, (16, "a", "2", 900), (22.1, "a", "2", 950), (23.5, "a", "2", 1), (24, "a", "2", 30))
+
+
+def test_the_way_back_has_only_the_state_to_lose_that_the_crash_has_left() -> None:
+    assert figure("back_state", told(*AGAIN, (26, "a", "1", 31), (30, "a", "1", 40))) == "kept"
+    assert figure("back_state", told(*AGAIN, (26, "b", "1", 0), (30, "b", "1", 90))) == "lost"
+    unsaid = [(due, server, None, state) for due, server, _, state in AGAIN]
+    assert figure("back_state", told(*unsaid, (26, "a", None, 31), (30, "a", None, 40))) == "kept"
+    assert figure("back_state", told(*unsaid, (26, "c", None, 0), (30, "c", None, 90))) == "lost"
+
+
+def test_nothing_is_said_of_a_way_back_before_which_no_state_had_grown_again() -> None:
+    assert figure("back_state", told(*AGAIN[:-2], (24, "a", "2", 0), (30, "a", "1", 9))) is None
+    assert figure("back_state", told(*AGAIN[:-2], (30, "a", "1", 0))) is None
+    assert figure("back_state", run(requests=[request(30, state=9)])) is None
 
 
 # Machine
@@ -326,20 +348,37 @@ def test_many_runs_have_a_median_a_least_and_a_most_and_words_the_commonest() ->
     assert set(figures) == {figure.key for figure in FIGURES}
 
 
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("kept", "lost"), Words("differs", 1, 2)),
+        (("lost", "kept"), Words("differs", 1, 2)),
+        (("lost", "kept", None, "new", "lost", "kept"), Words("differs", 2, 5)),
+        (("lost", "kept", "lost"), Words("lost", 2, 3)),
+        (("lost", None), Words("lost", 1, 1)),
+    ],
+)
+def test_as_many_words_against_as_many_decide_nothing(
+    words: tuple[str | None, ...], found: Words
+) -> None:
+    assert measured(words) == found
+
+
 def test_the_unit_of_every_figure_suits_what_it_says() -> None:
     seen = run(
         requests=[
             *VERSIONS,
             *(
                 request(due, server=server, version=version, state=state)
-                for due, server, version, state in (*TWO, (20, "a", "2", 90), (30.0, "a", "1", 99))
+                for due, server, version, state in (*AGAIN, (30.0, "a", "1", 99))
             ),
-            *(request(phase.began + n / 1000) for phase in PHASES.values() for n in range(1000)),
+            *(request(phase.began + n / 1000) for phase in CRASHED.values() for n in range(1000)),
         ],
+        phases=CRASHED,
         clients=CLIENTS,
         uses=USES,
         pauses=(0.1,),
-        crash=Crash("2", 2.5, True),
+        crash=Crash("2", 1.0, True, 23.0),
     )
     for told_by in FIGURES:
         value = told_by.of(seen)

@@ -100,6 +100,27 @@ def test_a_thousand_connections_are_held(server: Server) -> None:
     assert_live_all_the_time(load)
 
 
+def test_whether_all_connections_are_back_is_told_while_the_load_goes_on(server: Server) -> None:
+    with start(server, TCP) as probe:
+        assert probe.all_live(0)
+        server.stall()
+        server.cut()
+        until("the probe sees it", lambda: not probe.all_live(0))
+        assert not probe.all_live(0.2)
+        server.go_on()
+        assert probe.all_live(60)
+        all_speak(server)
+        load = probe.stop()
+    assert all(client.drops and client.live[-1][1] == load.seconds for client in load.clients)
+
+
+def test_a_probe_that_is_killed_while_clients_are_waited_for_is_told(server: Server) -> None:
+    with start(server, TCP) as probe:
+        os.kill(pid_of(probe), signal.SIGKILL)
+        with pytest.raises(CompareError, match="the load probe ended too early, by signal 9"):
+            probe.all_live(60)
+
+
 def test_an_application_that_is_not_there_is_told_in_one_sentence(server: Server) -> None:
     server.refuse()
     with pytest.raises(CompareError) as error:

@@ -10,7 +10,7 @@ from imagesmith.compare.scenario import Scenario
 
 
 def load(*requests: Request) -> Load:
-    return Load(20.0, requests, (), 0.0)
+    return Load(20.0, requests, ())
 
 
 def answered(due: float, state: int, version: str = "0.2.0", server: str = "s1") -> Request:
@@ -20,7 +20,7 @@ def answered(due: float, state: int, version: str = "0.2.0", server: str = "s1")
 def record(began: float = 1000.0) -> Record:
     made = Record(Scenario.HOT)
     made.began = began
-    made.killed = Killed(began + 10.0, began + 13.0)
+    made.killed = Killed(began + 10.0, began + 10.5, began + 13.0)
     return made
 
 
@@ -49,6 +49,17 @@ def test_a_crash_ends_with_the_first_answer_that_was_due_after_it() -> None:
     assert crash is not None
     assert crash.seconds == pytest.approx(2.01)
     assert crash.version == "0.2.0"
+    assert crash.state_kept is False
+
+
+def test_who_still_lives_while_others_are_killed_ends_no_crash() -> None:
+    """One that is killed last answers for all of them until then; and the balancer is no server."""
+    last = answered(10.3, 41)
+    balancer = Request(10.6, 0.001)
+    crash = record().run(load(answered(9.0, 40), last, balancer, answered(12.0, 0)), []).crash
+    assert crash is not None
+    assert crash.seconds == pytest.approx(2.01)
+    assert crash.ready == pytest.approx(13.0)
     assert crash.state_kept is False
 
 

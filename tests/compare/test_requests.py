@@ -39,7 +39,7 @@ def test_requests_are_due_on_the_schedule_and_tell_version_state_and_server(
     # The first question, whether it is there at all, is not of the load.
     states = [request.state for request in load.requests if request.state is not None]
     assert sorted(states) == list(range(2, len(load.requests) + 2))
-    assert load.late >= 0
+    assert all(0 <= request.late <= request.seconds + ROUNDED for request in load.requests)
 
 
 @pytest.mark.parametrize("rate", [10, 200])

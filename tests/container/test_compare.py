@@ -122,6 +122,7 @@ def test_the_front_keeps_connections_and_state_only_where_it_is_upgraded_in_plac
         assert (found["dropped"] == 0) is is_hot, scenario
         assert found["crash_version"] == "new", scenario
         assert found["crash_state"] == "lost", scenario
+        assert found["back_state"] == ("kept" if is_hot else "lost"), scenario
         assert found["change_seconds"] > 0
         assert found["memory_peak"] > 20e6
     # Who waits until the next one is ready, and drains, fails nobody.

@@ -7,9 +7,11 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Callable
 
 from imagesmith.compare.probe.limits import allow
 from imagesmith.compare.probe.load import carry
+from imagesmith.compare.probe.process import LIVE
 from imagesmith.compare.probe.result import load_to_line
 from imagesmith.compare.probe.spec import Spec
 from imagesmith.errors import CompareError
@@ -28,14 +30,22 @@ def main() -> None:
 async def _load(spec: Spec) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    stdin = sys.stdin.fileno()
 
-    def told() -> None:
-        """Anything on stdin says stop, its end too: then the parent is gone."""
-        loop.remove_reader(sys.stdin.fileno())
+    def told(missing: Callable[[], int]) -> None:
+        """All but a question says stop, the end of stdin too: then the parent is gone."""
+        if os.read(stdin, len(LIVE)) == LIVE:
+            _tell(f"live {missing()}".encode())
+            return
+        loop.remove_reader(stdin)
         stop.set()
 
-    loop.add_reader(sys.stdin.fileno(), told)
-    load = await carry(spec, _began, stop)
+    def began(at: float, missing: Callable[[], int]) -> None:
+        _began(at)
+        loop.add_reader(stdin, told, missing)
+
+    loop.add_reader(stdin, told, int)  # nobody asks before
+    load = await carry(spec, began, stop)
     if load is not None:
         _tell(load_to_line(load))
 

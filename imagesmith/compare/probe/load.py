@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import aiohttp
 
@@ -31,7 +32,11 @@ to."""
 LOOK = 0.02
 
 
-async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event) -> Load | None:
+Began: TypeAlias = Callable[[float, Callable[[], int]], None]
+"""Told when all connections are live: the time, and what says how many are not, from then on."""
+
+
+async def carry(spec: Spec, began: Began, stop: asyncio.Event) -> Load | None:
     """Hold the connections, tell when all are live, send requests until `stop`. None when it was
     stopped before; CompareError when the application is not there."""
     schedule = Schedule(spec.workload, spec.http)
@@ -47,7 +52,7 @@ async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event)
             if not await _all_live(clients, spec, stop):
                 return None
             start = time.monotonic()
-            began(start)
+            began(start, lambda: len(_missing(clients)))
             sending = asyncio.create_task(thread.run(schedule.send(start))) if asks else None
             await stop.wait()
             ended = time.monotonic()
@@ -60,8 +65,6 @@ async def carry(spec: Spec, began: Callable[[float], None], stop: asyncio.Event)
             seconds=ended - start,
             requests=sorted(schedule.requests, key=lambda request: request.due),
             clients=seen,
-            late=schedule.late,
-            late_often=schedule.late_often,
         )
 
 
@@ -131,7 +134,7 @@ async def _kept(clients: Sequence[Held]) -> AsyncIterator[None]:
 async def _all_live(clients: Sequence[Held], spec: Spec, stop: asyncio.Event) -> bool:
     """Wait until all are; False when it was stopped before."""
     until = time.monotonic() + spec.within
-    while missing := [client for client in clients if not client.is_live]:
+    while missing := _missing(clients):
         if stop.is_set():
             return False
         if time.monotonic() > until:
@@ -143,3 +146,7 @@ async def _all_live(clients: Sequence[Held], spec: Spec, stop: asyncio.Event) ->
             )
         await asyncio.sleep(LOOK)
     return True
+
+
+def _missing(clients: Sequence[Held]) -> list[Held]:
+    return [client for client in clients if not client.is_live]

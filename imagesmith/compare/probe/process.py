@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from typing import IO, Self
 
@@ -18,10 +19,12 @@ from imagesmith.compare.run import Load
 from imagesmith.compare.workload import Workload
 from imagesmith.errors import CompareError
 
-__all__ = ["Probe"]
+__all__ = ["LIVE", "Probe"]
 
 WITHIN = 30.0
 """Seconds in which all held connections have to be live, unless the caller says otherwise."""
+LIVE = b"live?\n"
+LOOK = 0.05
 GRACE = 30.0
 """Seconds for the probe to do what takes none, before it is given up."""
 
@@ -30,8 +33,9 @@ class Probe:
     """A load that runs until `stop`; a context manager that leaves no process behind.
 
     The process is told its Spec in a line on stdin. It says `began TIME` when all connections are
-    live, or `failed [MESSAGE, HINT]`; told anything more, or at the end of stdin, which comes by
-    itself when this process dies, it says what it saw in a line, and ends.
+    live, or `failed [MESSAGE, HINT]`. Asked `live?` from then on, it says `live MISSING`, how many
+    connections are not; told anything else, or at the end of stdin, which comes by itself when this
+    process dies, it says what it saw in a line, and ends.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], said: IO[bytes], began: float) -> None:
@@ -76,6 +80,16 @@ class Probe:
         if self._process.poll() is not None:
             raise self._died()
 
+    def all_live(self, within: float) -> bool:
+        """Wait until all held connections are live, or for so many seconds; whether they are.
+        CompareError if the probe is no more."""
+        until = time.monotonic() + within
+        while self._missing():
+            if time.monotonic() >= until:
+                return False
+            time.sleep(LOOK)
+        return True
+
     def stop(self) -> Load:
         """End the load: what was seen, requests included that are answered only now."""
         self.check()
@@ -107,15 +121,7 @@ class Probe:
         self.close()
 
     def _begin(self, spec: Spec) -> float:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None
-        assert stdout is not None
-        with suppress(BrokenPipeError):
-            stdin.write(spec.to_line() + b"\n")
-        ready, _, _ = select.select([stdout], [], [], spec.within + GRACE)
-        if not ready:
-            raise CompareError(f"the load probe said nothing for {spec.within + GRACE:.0f} s")
-        word, _, rest = stdout.readline().partition(b" ")
+        word, rest = self._ask(spec.to_line() + b"\n", spec.within + GRACE)
         if word == b"began":
             return float(rest)
         if word == b"failed":
@@ -123,6 +129,26 @@ class Probe:
             raise CompareError(message, hint=hint)
         self._process.wait()
         raise self._died()
+
+    def _missing(self) -> int:
+        word, rest = self._ask(LIVE, GRACE)
+        if word == b"live":
+            return int(rest)
+        self._process.wait()
+        raise self._died()
+
+    def _ask(self, line: bytes, within: float) -> tuple[bytes, bytes]:
+        """The first word of its answer, and the rest; both empty if it died."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        with suppress(BrokenPipeError):
+            stdin.write(line)
+        ready, _, _ = select.select([stdout], [], [], within)
+        if not ready:
+            raise CompareError(f"the load probe said nothing for {within:.0f} s")
+        word, _, rest = stdout.readline().partition(b" ")
+        return word, rest
 
     def _died(self) -> CompareError:
         """What to say of it, with its own last words."""

@@ -11,15 +11,13 @@ from imagesmith.compare.run import Client, Load, Request
 
 __all__ = ["load_of_line", "load_to_line"]
 
-_Request: TypeAlias = tuple[float, float, str | None, str | None, int | None, str | None]
+_Request: TypeAlias = tuple[float, float, str | None, str | None, int | None, str | None, float]
 _Client: TypeAlias = tuple[int, list[tuple[float, float]], list[float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Document:
     seconds: float
-    late: float
-    late_often: int
     requests: list[_Request]
     clients: list[_Client]
 
@@ -31,8 +29,6 @@ def load_to_line(load: Load) -> bytes:
     """Times to the microsecond, which is more than can be known of them."""
     document = _Document(
         seconds=load.seconds,
-        late=_rounded(load.late),
-        late_often=load.late_often,
         requests=[
             (
                 _rounded(request.due),
@@ -41,6 +37,7 @@ def load_to_line(load: Load) -> bytes:
                 request.server,
                 request.state,
                 request.failure,
+                _rounded(request.late),
             )
             for request in load.requests
         ],
@@ -61,8 +58,6 @@ def load_of_line(line: bytes) -> Load:
     document = _DOCUMENT.validate_json(line)
     return Load(
         seconds=document.seconds,
-        late=document.late,
-        late_often=document.late_often,
         requests=[Request(*row) for row in document.requests],
         clients=[Client(*row) for row in document.clients],
     )

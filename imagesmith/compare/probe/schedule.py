@@ -11,6 +11,7 @@ import asyncio
 import json
 import math
 import time
+from dataclasses import replace
 
 import aiohttp
 
@@ -25,8 +26,6 @@ SERVER = "x-imagesmith-server"
 """The header in which the balancer names the container that answered."""
 TIMEOUT = 10.0
 """Seconds from when a request was due, after which it has failed."""
-LATE = 0.05
-"""Seconds late from which on a request counts in `Load.late_often`."""
 KEPT = 8
 """How many clients send requests on connections that they keep. They take turns; one that still
 waits for an answer opens another connection."""
@@ -39,8 +38,6 @@ class Schedule:
     def __init__(self, workload: Workload, address: Address) -> None:
         host, port = address
         self.requests: list[Request] = []
-        self.late = 0.0
-        self.late_often = 0
         self.ended = math.inf
         self._workload = workload
         self._url = f"http://{host}:{port}{workload.path}"
@@ -99,9 +96,7 @@ class Schedule:
 
     async def _one(self, session: aiohttp.ClientSession, began: float, due: float) -> None:
         late = time.monotonic() - due
-        self.late = max(self.late, late)
-        self.late_often += late > LATE
-        self.requests.append(await self._ask(session, due, began))
+        self.requests.append(replace(await self._ask(session, due, began), late=late))
 
     async def _ask(self, session: aiohttp.ClientSession, due: float, began: float = 0.0) -> Request:
         failure, server = None, None

@@ -76,6 +76,7 @@ def _outcome(
         "does": outcome.scenario.words,
         "not_run": outcome.not_run,
         "noise": outcome.noise,
+        "remarks": list(outcome.remarks),
         "runs": len(outcome.runs),
         "troubles": [run.trouble for run in outcome.runs if run.trouble is not None],
         "figures": {figure.key: _measured(outcome.figures.get(figure.key)) for figure in figures},

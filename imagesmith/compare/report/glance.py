@@ -7,14 +7,12 @@ from xml.etree.ElementTree import Element
 
 from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
-from imagesmith.compare.measured import Spread
-from imagesmith.compare.report.headline import GLANCE, headline, named, note, told
+from imagesmith.compare.report.headline import GLANCE, headline, named, note, told_apart
 from imagesmith.compare.report.markup import element
 from imagesmith.compare.report.scales import Scales
 from imagesmith.compare.report.svg import spark, spark_heading
 from imagesmith.compare.report.timeline import Timeline
 from imagesmith.compare.scenario import Scenario
-from imagesmith.compare.shown import shown_apart
 
 __all__ = ["glance"]
 
@@ -68,11 +66,17 @@ def _row(
     outcome: Outcome, first: Sequence[Figure], shared: Scales | None, line: Timeline | None
 ) -> Element:
     noted = note(outcome)
+    # A row has room for the first, which is of the runs; all are below the picture.
+    remark = next(iter(outcome.remarks), None)
     way = element(
         "th",
         element("b", outcome.scenario, class_="way"),
         element("span", outcome.scenario.life, class_=f"life {outcome.scenario.life}"),
-        element("span", noted, class_="note") if outcome.noise else None,
+        [
+            element("span", text, class_="note")
+            for text in (outcome.noise and noted, remark)
+            if text
+        ],
         scope="row",
     )
     if outcome.not_run is not None:
@@ -94,10 +98,7 @@ def _row(
 
 def _apart(outcome: Outcome, figure: Figure) -> list[Element | str]:
     """The median, and the spread, smaller."""
-    found = outcome.figures.get(figure.key)
-    if not isinstance(found, Spread):
-        return [told(outcome, figure)]
-    median, spread = shown_apart(found, figure.unit)
+    median, spread = told_apart(outcome, figure)
     return [median, " ", element("span", spread, class_="spread")] if spread else [median]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
-from imagesmith.compare.measured import Unit
+from imagesmith.compare.measured import Spread, Unit
+from imagesmith.compare.reading import both, due_in
+from imagesmith.compare.run import Phase
 from imagesmith.compare.scenario import Life
-from imagesmith.compare.shown import UNKNOWN, amount, shown
+from imagesmith.compare.shown import UNKNOWN, amount, shown, shown_apart
 
 __all__ = [
     "GLANCE",
@@ -19,8 +22,9 @@ __all__ = [
     "lives",
     "named",
     "note",
+    "notes",
     "told",
-    "troubles",
+    "told_apart",
 ]
 
 FIRST = (
@@ -66,7 +70,44 @@ def named(figure: Figure) -> str:
 
 def told(outcome: Outcome, figure: Figure) -> str:
     """What an outcome has of a figure."""
+    lost = _lost(outcome, figure)
+    if lost:
+        return f"{UNKNOWN} ({lost})"
     return shown(outcome.figures.get(figure.key), figure.unit)
+
+
+def told_apart(outcome: Outcome, figure: Figure) -> tuple[str, str]:
+    """The same in two: what comes first, and what may be smaller or left out: the spread."""
+    found, lost = outcome.figures.get(figure.key), _lost(outcome, figure)
+    if lost:
+        return UNKNOWN, lost
+    if isinstance(found, Spread):
+        return shown_apart(found, figure.unit)
+    return told(outcome, figure), ""
+
+
+LONGEST = {
+    "longest_before": (Phase.BEFORE, Phase.BEFORE),
+    "longest_during": (Phase.CHANGE, Phase.CHANGE),
+    "longest_after": (Phase.AFTER, Phase.AFTER),
+    "back_longest": (Phase.BACK, Phase.END),
+}
+"""Figures that only answered requests have, and from which phase to which they are due."""
+
+
+def _lost(outcome: Outcome, figure: Figure) -> str | None:
+    """How many requests failed where a figure is of the longest: where all that would have waited
+    are turned away, those who are answered had never to wait."""
+    if figure.key not in LONGEST:
+        return None
+    spans = (both(run, *LONGEST[figure.key]) for run in outcome.runs)
+    failed = [
+        sum(request.failure is not None for request in due_in(run, span))
+        for run, span in zip(outcome.runs, spans, strict=True)
+        if span is not None
+    ]
+    median = statistics.median(failed) if failed else 0
+    return f"{amount(median, Unit.COUNT)} failed" if median else None
 
 
 def note(outcome: Outcome) -> str | None:
@@ -78,12 +119,18 @@ def note(outcome: Outcome) -> str | None:
     return None
 
 
-def troubles(outcome: Outcome) -> list[str]:
-    """Of each run that ended before its last phase, why."""
+def notes(outcome: Outcome) -> list[str]:
+    """All that is to be known beside its figures, without full stops: `note`, the remarks, and why
+    runs ended before their last phase."""
+    noted = note(outcome)
     return [
-        f"Run {number} ended early: {run.trouble}"
-        for number, run in enumerate(outcome.runs, 1)
-        if run.trouble is not None
+        *([noted] if noted else []),
+        *(f"{remark[:1].upper()}{remark[1:]}" for remark in outcome.remarks),
+        *(
+            f"Run {number} ended early: {run.trouble}"
+            for number, run in enumerate(outcome.runs, 1)
+            if run.trouble is not None
+        ),
     ]
 
 

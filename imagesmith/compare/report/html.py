@@ -12,7 +12,7 @@ from imagesmith.compare.figure import Figure
 from imagesmith.compare.measured import Unit
 from imagesmith.compare.report import about
 from imagesmith.compare.report.glance import glance
-from imagesmith.compare.report.headline import note, troubles
+from imagesmith.compare.report.headline import notes
 from imagesmith.compare.report.markup import element, prose
 from imagesmith.compare.report.said import said
 from imagesmith.compare.report.scales import Scales, instant, scales
@@ -152,7 +152,6 @@ def _legend(comparison: Comparison) -> Element:
 
 def _timeline(outcome: Outcome, line: Timeline, shared: Scales) -> Element:
     key = f"way-{outcome.scenario}"
-    noted = note(outcome)
     title = f"Timeline: {outcome.scenario}"
     summary = _summary(line)
     steps = [element("li", element("b", instant(step.at)), f" {step.text}") for step in line.steps]
@@ -168,8 +167,7 @@ def _timeline(outcome: Outcome, line: Timeline, shared: Scales) -> Element:
                 id=key,
             ),
             element("p", f"{outcome.scenario.words}.".capitalize()),
-            element("p", noted, class_="note") if noted else None,
-            [element("p", f"{trouble}.", class_="note") for trouble in troubles(outcome)],
+            [element("p", f"{noted}.", class_="note") for noted in notes(outcome)],
             element("p", summary, class_="fine"),
         ),
         element(
@@ -201,12 +199,12 @@ def _summary(line: Timeline) -> str:
     if any(live):
         said.append(f"of {max(live):,} connections {min(live):,} were live at the least")
     if line.bins:
-        failed = sum(item.failed for item in line.bins if counts(item.at))
+        failed = sum(line.unkilled.values())
         said.append(f"{failed:,} requests failed" if failed else "no request failed")
     if said:
         text = ", and ".join(said)
         sentence += f" But for the crash, {text}." if crash else f" {text.capitalize()}."
-    if not line.failures:
+    if not line.unkilled:
         return sentence
-    reasons = ", ".join(f"{says} ({times:,})" for says, times in line.failures.items())
+    reasons = ", ".join(f"{says} ({times:,})" for says, times in line.unkilled.items())
     return f"{sentence} Requests that failed: {reasons}."

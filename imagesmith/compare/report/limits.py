@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from imagesmith.compare.comparison import Comparison
 from imagesmith.compare.measured import Unit
+from imagesmith.compare.reading import lateness
 from imagesmith.compare.shown import amount
 
 __all__ = ["limits"]
@@ -43,7 +44,8 @@ def _limits(comparison: Comparison) -> Iterator[str]:
             "speak with both versions."
         )
         late = max(
-            (run.load.late for outcome in comparison.outcomes for run in outcome.runs), default=None
+            (late for item in comparison.outcomes for run in item.runs for late in lateness(run)),
+            default=None,
         )
         if late is not None:
             yield (

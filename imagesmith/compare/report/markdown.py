@@ -15,9 +15,8 @@ from imagesmith.compare.report.headline import (
     headline,
     lives,
     named,
-    note,
+    notes,
     told,
-    troubles,
 )
 from imagesmith.compare.report.limits import limits
 from imagesmith.compare.report.said import said, sentence
@@ -43,14 +42,9 @@ def _parts(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
     if comparison.static is not None:
         yield f"Nothing was run: {words(comparison.static)}."
     yield from _figures(comparison, headline(comparison, figures))
-    notes = [
-        f"{outcome.scenario}: {noted}"
-        for outcome in comparison.outcomes
-        for noted in (note(outcome), *troubles(outcome))
-        if noted
-    ]
-    if notes:
-        yield _listed(notes)
+    noted = [f"{item.scenario}: {text}" for item in comparison.outcomes for text in notes(item)]
+    if noted:
+        yield _listed(noted)
     if comparison.static is None:
         yield _folded("All figures", *_all(comparison, figures))
     if comparison.costs:

@@ -11,14 +11,12 @@ from xml.etree.ElementTree import Element, tostring
 
 from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
-from imagesmith.compare.measured import Spread
-from imagesmith.compare.report.headline import GLANCE, headline, named, note, told
+from imagesmith.compare.report.headline import GLANCE, headline, named, note, told_apart
 from imagesmith.compare.report.markup import element
 from imagesmith.compare.report.said import said
 from imagesmith.compare.report.scales import Scales, instant, scales, ticks
 from imagesmith.compare.report.svg import spark, spark_heading
 from imagesmith.compare.report.timeline import Timeline, timelines
-from imagesmith.compare.shown import shown_apart
 
 __all__ = ["picture"]
 
@@ -144,12 +142,7 @@ def _row(
             "g", drawn, element("text", _cut(noted, LONGEST), x=LEFT, y=y + TALL - 3, class_="soft")
         )
     for column, figure in enumerate(first):
-        found = outcome.figures.get(figure.key)
-        value, spread = (
-            shown_apart(found, figure.unit)
-            if isinstance(found, Spread)
-            else (told(outcome, figure), "")
-        )
+        value, spread = told_apart(outcome, figure)
         x, above = _ends(column), 30 if spread else 38
         drawn.append(element("text", value, x=x, y=y + above, class_="value"))
         if spread:

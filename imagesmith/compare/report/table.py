@@ -8,18 +8,16 @@ from collections.abc import Iterator, Sequence
 
 from imagesmith.compare.comparison import Comparison, Outcome
 from imagesmith.compare.figure import Figure
-from imagesmith.compare.measured import Spread
 from imagesmith.compare.report.headline import (
     cost_rows,
     headline,
     lives,
     named,
-    note,
+    notes,
     told,
-    troubles,
+    told_apart,
 )
 from imagesmith.compare.report.said import said, sentence
-from imagesmith.compare.shown import shown_apart
 
 __all__ = ["table"]
 
@@ -54,11 +52,8 @@ def _lines(comparison: Comparison, figures: Sequence[Figure]) -> Iterator[str]:
         yield ""
         yield from _figures(run, headline(comparison, figures))
     for outcome in comparison.outcomes:
-        noted = note(outcome)
-        if noted is not None:
+        for noted in notes(outcome):
             yield from _wrapped(f"{outcome.scenario}: {noted[0].lower()}{noted[1:]}", "* ")
-        for trouble in troubles(outcome):
-            yield from _wrapped(f"{outcome.scenario}: {trouble[0].lower()}{trouble[1:]}", "* ")
     if comparison.costs:
         yield ""
         rows = [row for row in cost_rows(comparison) if row[0].startswith(COSTS)]
@@ -78,16 +73,9 @@ def _figures(run: Sequence[Outcome], first: Sequence[Figure]) -> Iterator[str]:
     yield from _columns(
         [
             ("", names),
-            *((named(item), [_median(outcome, item) for outcome in run]) for item in first),
+            *((named(item), [told_apart(outcome, item)[0] for outcome in run]) for item in first),
         ]
     )
-
-
-def _median(outcome: Outcome, figure: Figure) -> str:
-    found = outcome.figures.get(figure.key)
-    if isinstance(found, Spread):
-        return shown_apart(found, figure.unit)[0]
-    return told(outcome, figure)
 
 
 def _widths(rows: Rows) -> list[int]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagesmith.compare.comparison import Comparison, Outcome
+from imagesmith.compare.reading import versions
 from imagesmith.compare.run import Phase, Request, Run
 from imagesmith.compare.scenario import Scenario
 
@@ -88,7 +89,8 @@ class Axis:
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """One run of a scenario: the `number`th of `of`, counted from 1; the change took its median
-    of `seconds`. `failures` has how often each failure was seen, the commonest first."""
+    of `seconds`. `failures` has how often each failure was seen, the commonest first; `unkilled`
+    the same of the requests that were not due while every container was killed."""
 
     number: int
     of: int
@@ -100,6 +102,7 @@ class Timeline:
     live: Sequence[Live]
     used: Sequence[Used]
     failures: Mapping[str, int]
+    unkilled: Mapping[str, int]
 
 
 def timelines(comparison: Comparison) -> tuple[Axis | None, Mapping[Scenario, Timeline]]:
@@ -118,9 +121,9 @@ def timelines(comparison: Comparison) -> tuple[Axis | None, Mapping[Scenario, Ti
     width = next(
         (width for width in WIDTHS if (ended - began) / width <= BINS), (ended - began) / BINS
     )
-    versions = comparison.old, comparison.new
+    released = comparison.old, comparison.new
     return Axis(began, ended, width), {
-        scenario: _timeline(number, of, run, width, versions)
+        scenario: _timeline(number, of, run, width, versions(run) or released)
         for scenario, (number, of, run) in chosen.items()
     }
 
@@ -143,9 +146,14 @@ def _middle(outcome: Outcome) -> tuple[int, int, Run]:
     return number, len(outcome.runs), run
 
 
-def _timeline(number: int, of: int, run: Run, width: float, versions: tuple[str, str]) -> Timeline:
+def _timeline(number: int, of: int, run: Run, width: float, named: tuple[str, str]) -> Timeline:
+    """`named`: what OLD and NEW call themselves, which need not be the releases' versions."""
     zero = _zero(run)
-    failures = Counter(item.failure for item in run.load.requests if item.failure is not None)
+    crash = run.phases.get(Phase.CRASH)
+    failed = [(item.due, item.failure) for item in run.load.requests if item.failure is not None]
+    unkilled = [
+        failure for due, failure in failed if not (crash and crash.began <= due < crash.ended)
+    ]
     return Timeline(
         number=number,
         of=of,
@@ -157,14 +165,15 @@ def _timeline(number: int, of: int, run: Run, width: float, versions: tuple[str,
             if phase in run.phases
         ],
         steps=[Moment(step.at - zero, step.text) for step in run.steps],
-        bins=list(_bins(run, zero, width, versions)),
+        bins=list(_bins(run, zero, width, named)),
         live=list(_live(run, zero, width / FINER)),
         used=[Used(use.at - zero, use.memory, use.cpu, use.containers) for use in run.uses],
-        failures=dict(failures.most_common()),
+        failures=dict(Counter(failure for _, failure in failed).most_common()),
+        unkilled=dict(Counter(unkilled).most_common()),
     )
 
 
-def _bins(run: Run, zero: float, width: float, versions: tuple[str, str]) -> Iterator[Bin]:
+def _bins(run: Run, zero: float, width: float, named: tuple[str, str]) -> Iterator[Bin]:
     """Their edges are whole widths from the change on, so that none holds both sides of it."""
     held: dict[int, list[Request]] = {}
     for request in run.load.requests:
@@ -173,7 +182,7 @@ def _bins(run: Run, zero: float, width: float, versions: tuple[str, str]) -> Ite
     for at in sorted(held):
         answered = [item for item in held[at] if item.failure is None]
         by = Counter(item.version for item in answered)
-        old, new = (by[version] for version in versions)
+        old, new = (by[version] for version in named)
         seconds = [item.seconds for item in answered]
         yield Bin(
             at=at * width,

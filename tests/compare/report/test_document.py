@@ -58,6 +58,8 @@ def test_it_is_as_the_schema_has_it(comparison: Comparison) -> None:
     found = read(comparison)
     assert found["name"] == "shop"
     assert len(found["scenarios"]) == len(comparison.outcomes)
+    for told, outcome in zip(found["scenarios"], comparison.outcomes, strict=True):
+        assert told["remarks"] == list(outcome.remarks)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +94,23 @@ def test_each_request_is_in_one_bin() -> None:
     assert max(item["longest"] or 0 for item in bins) == round(
         max(item.seconds for item in answered), 6
     )
+
+
+def test_bins_go_by_what_the_versions_call_themselves() -> None:
+    """A release's version need not be what its application says: that may be a commit's."""
+    called = {"0.1.0": "3f2a9c1", "0.2.0": "77be012", None: None}
+    outcome = outcome_of(Scenario.ROLLING, 1)
+    load = outcome.runs[0].load
+    renamed = [replace(item, version=called[item.version]) for item in load.requests]
+    runs = [replace(outcome.runs[0], load=replace(load, requests=renamed))]
+    made = comparison_of(runs=1)
+    other = replace(made, outcomes=[replace(outcome, runs=runs)])
+    bins = timeline_of(other, Scenario.ROLLING)["requests"]
+    assert bins == timeline_of(made, Scenario.ROLLING)["requests"]
+    unsaid = [replace(item, version=None) for item in load.requests]
+    runs = [replace(outcome.runs[0], load=replace(load, requests=unsaid))]
+    bins = timeline_of(replace(made, outcomes=[replace(outcome, runs=runs)]), Scenario.ROLLING)
+    assert {(item["old"], item["new"]) for item in bins["requests"]} == {(0, 0)}
 
 
 def test_times_count_from_the_first_step_of_the_change() -> None:

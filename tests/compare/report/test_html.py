@@ -18,6 +18,7 @@ from imagesmith.compare.run import Step
 from imagesmith.compare.scenario import Scenario
 from tests.compare.report.made import (
     FIGURES,
+    SPOILT,
     comparison_of,
     outcome_of,
     quiet,
@@ -140,6 +141,7 @@ def test_a_scenario_that_means_nothing_says_why_and_so_does_one_that_was_not_run
     page = Page(html(PAGES["noise"], FIGURES))
     assert page.text.count("Means nothing: the probe sent requests up to 0.8 s late") == 2
     assert "Not run: the change cannot go hot: OTP changes from 26 to 27" in page.text
+    assert page.text.count(SPOILT) == 2
     assert any("meaningless" in value for value in page.values("class"))
 
 
@@ -153,6 +155,21 @@ def test_what_was_not_asked_has_no_row() -> None:
     assert "Latency, p50" in page.text
     assert "Live connections" not in page.text
     assert "Answers, by version, hot" in page.text
+
+
+def test_what_failed_in_the_crash_is_no_failure_of_the_change() -> None:
+    page = Page(html(SMALL, FIGURES))
+    assert "But for the crash, of 200 connections 200 were live at the least, and no request" in (
+        page.text
+    )
+    assert "Requests that failed:" not in page.text
+    recreated = Page(html(comparison_of(runs=1, scenarios=[Scenario.RECREATE]), FIGURES)).text
+    counted = re.search(
+        r"least, and (\d+) requests failed\. Requests that failed: ([^.]*)", recreated
+    )
+    assert counted is not None
+    assert "status 503" not in counted[2]
+    assert sum(map(int, re.findall(r"\((\d+)\)", counted[2]))) == int(counted[1])
 
 
 def test_a_run_that_ended_early_says_why_everywhere() -> None:

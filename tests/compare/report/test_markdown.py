@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from html import unescape
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,10 +14,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from imagesmith.compare.comparison import Comparison
+from imagesmith.compare.report.document import document
+from imagesmith.compare.report.html import html
 from imagesmith.compare.report.markdown import markdown
+from imagesmith.compare.report.picture import picture
 from imagesmith.compare.report.table import table
 from imagesmith.compare.scenario import Scenario
-from tests.compare.report.made import FIGURES, comparison_of, static_one, with_noise
+from tests.compare.report.made import FIGURES, SPOILT, comparison_of, static_one, with_noise
 
 READER = MarkdownIt("commonmark").enable("table")
 FULL = comparison_of(runs=3)
@@ -40,6 +45,7 @@ def test_noise_and_what_was_not_run_are_named() -> None:
     text = markdown(with_noise(FULL), FIGURES)
     assert "rolling (noise)" in text
     assert "- hot: Not run: the change cannot go hot" in text
+    assert f"- blue-green: {SPOILT}" in text
     assert "| hot |" not in text
 
 
@@ -91,7 +97,30 @@ def test_the_table_has_a_column_for_each_way_and_the_figures_that_matter() -> No
     assert next(line for line in lines if line.startswith("In-memory")).split()[-3:] == ["lost"] * 3
     assert any(line.startswith("* rolling: means nothing: the probe") for line in lines)
     assert any(line.startswith("* hot: not run: the change cannot go hot") for line in lines)
+    assert any(line.startswith(f"* blue-green: {SPOILT}") for line in lines)
     assert not any("p50" in line for line in lines)
+
+
+def test_the_longest_request_is_no_figure_where_requests_failed() -> None:
+    """In recreate all are turned away that would have had to wait."""
+    once = comparison_of(runs=1)
+    failed = sum(item["failed"] for item in _during(once, Scenario.RECREATE))
+    assert failed > 100
+    for text in ("\n".join(table(once, FIGURES)), markdown(once, FIGURES)):
+        row = next(line for line in text.splitlines() if "Longest request during" in line)
+        assert f"– ({failed} failed)" in row
+        assert row.count("failed") == 1
+        assert row.count(" ms") == 3
+    assert html(once, FIGURES).count(f">{failed} failed<") == 1
+    assert f">{failed} failed<" in (picture(once, FIGURES) or "")
+
+
+def _during(comparison: Comparison, scenario: Scenario) -> list[Mapping[str, int]]:
+    """The bins of the change."""
+    found: Any = document(comparison, FIGURES)["scenarios"]
+    line = next(item["timeline"] for item in found if item["scenario"] == scenario)
+    change = next(item for item in line["phases"] if item["phase"] == "change")
+    return [item for item in line["requests"] if 0 <= item["at"] < change["ended"]]
 
 
 def test_a_figure_that_nothing_was_found_of_is_not_among_the_first() -> None:

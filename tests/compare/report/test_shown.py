@@ -41,6 +41,7 @@ def test_a_number_has_its_unit_and_three_digits_or_so(value: float, unit: Unit, 
         (Spread(200, 198, 204, 3), Unit.COUNT, "200 (198–204)"),
         (Words("kept", 3, 3), Unit.WORD, "kept"),
         (Words("kept", 2, 3), Unit.WORD, "kept (2 of 3)"),
+        (Words("differs", 2, 4), Unit.WORD, "differs (2 of 4 each)"),
     ],
 )
 def test_the_spread_is_told_where_there_is_one(
