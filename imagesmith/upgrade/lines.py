@@ -33,8 +33,7 @@ class Lines:
 
     def __init__(self, container: Container, idle: float = IDLE_SECONDS) -> None:
         self.container, self.idle = container, idle
-        self._shell: Dialogue | None = None
-        self._node: Dialogue | None = None
+        self._open: dict[tuple[str, ...], Dialogue] = {}
         self._heard = 0.0
 
     def __enter__(self) -> Self:
@@ -50,29 +49,16 @@ class Lines:
 
     def close(self) -> None:
         """Close what is open. To be called when the container's VM is known to have ended."""
-        for line in (self._shell, self._node):
-            if line is not None:
-                line.close()
-        self._shell = self._node = None
+        for command in list(self._open):
+            self._hang_up(command)
 
-    def sh(self, script: str, *arguments: str) -> Answer:
+    def sh(self, script: str, *arguments: str, seconds: float = ANSWER_SECONDS) -> Answer:
         """A shell script in the container, with `$1` and so on. Raises DockerError if it does not
         end in time."""
-        if self._shell is not None and self._shell.has_ended:
-            self._shell.close()
-            self._shell = None
-        if self._shell is None:
-            self._shell = self.container.talk("sh")
         mark = uuid.uuid4().hex
         command = shlex.join(["sh", "-c", script, "sh", *arguments])
         words = f"{command} </dev/null; echo {mark} $? {mark}; echo {mark} >&2\n"
-        try:
-            code, out, said = self._shell.say(
-                words.encode(), until=f"{mark}\n".encode(), seconds=ANSWER_SECONDS, both=True
-            )
-        except DockerError:
-            self._shell = None
-            raise
+        code, out, said = self._say(("sh",), words.encode(), f"{mark}\n", seconds, both=True)
         text = said.decode(errors="replace").removesuffix(f"{mark}\n")
         found = re.search(rf"{mark} (\d+) {mark}\n".encode(), out)
         if found is None:
@@ -85,31 +71,41 @@ class Lines:
         The answer's stdout is `imagesmith<BASE64>imagesmith`, as that of a command which was
         started for one question; or what `command` said in its place. Raises DockerError.
         """
-        node = self._open(command)
-        mark = uuid.uuid4().hex.encode()
-        try:
-            code, out, said = node.say(
-                b"%b %b\n" % (mark, question), until=b">" + mark, seconds=seconds
-            )
-        except DockerError:
-            self._node = None
-            raise
+        if time.monotonic() - self._heard > self.idle / 2:
+            # Well before the other end leaves, or a question could be lost.
+            self._hang_up(tuple(command))
+        mark = uuid.uuid4().hex
+        words = b"%b %b\n" % (mark.encode(), question)
+        code, out, said = self._say(tuple(command), words, f">{mark}", seconds)
         self._heard = time.monotonic()
-        words = said.decode(errors="replace")
-        found = re.search(rb"%b (kept|last)<([^>]*)>%b" % (mark, mark), out)
+        found = re.search(rf"{mark} (kept|last)<([^>]*)>{mark}".encode(), out)
         if found is None or found[1] == b"last":
-            node.close()
-            self._node = None
-        if found is None:
-            return Answer(code or 0, out, words)
-        return Answer(0, b"imagesmith<%b>imagesmith" % found[2], words)
+            self._hang_up(tuple(command))
+        if found is not None:
+            code, out = 0, b"imagesmith<%b>imagesmith" % found[2]
+        return Answer(code or 0, out, said.decode(errors="replace"))
 
-    def _open(self, command: Sequence[str]) -> Dialogue:
-        # Well before the other end leaves, or a question could be lost.
-        silent = time.monotonic() - self._heard > self.idle / 2
-        if self._node is not None and (silent or self._node.has_ended):
-            self._node.close()
-            self._node = None
-        if self._node is None:
-            self._node = self.container.talk(*command)
-        return self._node
+    def _say(
+        self,
+        command: tuple[str, ...],
+        words: bytes,
+        mark: str,
+        seconds: float,
+        *,
+        both: bool = False,
+    ) -> tuple[int | None, bytes, bytes]:
+        """Say it on the line of this command: the one that is open, or another."""
+        line = self._open.get(command)
+        if line is None or line.has_ended:
+            self._hang_up(command)
+            line = self._open[command] = self.container.talk(*command)
+        try:
+            return line.say(words, mark.encode(), seconds, both=both)
+        except DockerError:
+            self._hang_up(command)
+            raise
+
+    def _hang_up(self, command: tuple[str, ...]) -> None:
+        line = self._open.pop(command, None)
+        if line is not None:
+            line.close()

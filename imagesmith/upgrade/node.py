@@ -4,7 +4,7 @@ An expression is a file of `erl/`: no module is loaded into the node, and no com
 is called with one variable, `Args`, and its value comes back in the external term format. It
 reaches the node through the release's own script, which knows the node's name and cookie: mix's
 `bin/NAME rpc`, which is kept for the next one (lines.py); relx's `bin/NAME eval`, which reads no
-stdin, and is a small program of C (erl_call).
+stdin, and is a small program of C (erl_call), in the shell that is kept.
 """
 
 from __future__ import annotations
@@ -88,12 +88,9 @@ class Node:
             command = (f"bin/{self.name}", "rpc", line)
             answer = self.lines.ask(command, _question(script, arguments), seconds)
         else:
-            text = self._wrapped(script, arguments)
-            answer = self.container.run(
-                f"bin/{self.name}",
-                "eval",
-                f"{text}{RELX_TOLD}",
-                env={"RELX_RPC_TIMEOUT": f"{seconds:.0f}"},
+            answer = self.lines.sh(
+                f'RELX_RPC_TIMEOUT={seconds:.0f} bin/{self.name} eval "$1"',
+                f"{self._wrapped(script, arguments)}{RELX_TOLD}",
                 seconds=seconds,
             )
         return self._value(script, answer)

@@ -21,7 +21,7 @@ from imagesmith.base.image import image_base, image_layout
 from imagesmith.errors import BaseError, DockerError, UsageError
 from imagesmith.oci.spec import Platform
 from tests.container.conftest import imagesmith
-from tests.debian import debian_image, our_dockerfile
+from tests.debian import debian_image, our_dockerfile, small_image
 from tests.docker import docker, run, serving
 from tests.registry import registry
 from tests.relay import relay
@@ -39,6 +39,11 @@ DIGEST = "org.opencontainers.image.base.digest"
 @pytest.fixture(scope="session")
 def debian(session_folder: Path) -> str:
     return debian_image(session_folder / "debian.lock")
+
+
+@pytest.fixture(scope="session")
+def small(session_folder: Path) -> str:
+    return small_image(session_folder / "small.lock")
 
 
 @pytest.fixture(scope="session")
@@ -70,21 +75,21 @@ def _has_containerd_store() -> bool:
 
 
 @pytest.fixture(scope="session")
-def pushed(debian: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """A registry that holds the Debian, alone and in an index with one for the other platform.
+def pushed(small: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A registry that holds an image, alone and in an index with one for the other platform.
 
     Yields `HOST:PORT` and the folder that has crane.
     """
     crane = f"{tool('oracles')}/crane"
     with registry(tmp_path_factory.mktemp("registry")) as host:
-        docker("tag", debian, f"{host}/debian:one")
+        docker("tag", small, f"{host}/base:one")
         try:
-            docker("push", "--quiet", f"{host}/debian:one")
+            docker("push", "--quiet", f"{host}/base:one")
         finally:
-            run("image", "rm", f"{host}/debian:one")
-        one, other = f"{host}/debian:one", f"{host}/debian:other"
+            run("image", "rm", f"{host}/base:one")
+        one, other = f"{host}/base:one", f"{host}/base:other"
         _crane(crane, "mutate", one, "--set-platform", str(OTHER), "-t", other)
-        _crane(crane, "index", "append", "-t", f"{host}/debian:multi", "-m", one, "-m", other)
+        _crane(crane, "index", "append", "-t", f"{host}/base:multi", "-m", one, "-m", other)
         yield host, crane
 
 
@@ -107,26 +112,26 @@ def test_an_image_that_is_only_in_docker_is_a_base_bit_for_bit(
         assert base.annotations[NAME] == f"docker.io/library/{debian}"
 
 
-def test_the_second_build_exports_nothing(debian: str, tmp_path: Path) -> None:
-    first = image_layout(debian, HERE, tmp_path)
+def test_the_second_build_exports_nothing(small: str, tmp_path: Path) -> None:
+    first = image_layout(small, HERE, tmp_path)
     blobs = {path: path.stat().st_mtime_ns for path in first.layout.glob("blobs/*/*")}
-    assert image_layout(debian, HERE, tmp_path) == first
+    assert image_layout(small, HERE, tmp_path) == first
     assert blobs == {path: path.stat().st_mtime_ns for path in first.layout.glob("blobs/*/*")}
     assert [path.name for path in (tmp_path / "bases").iterdir()] == [first.layout.name]
 
 
-def test_a_damaged_copy_is_made_anew(debian: str, tmp_path: Path) -> None:
-    first = image_layout(debian, HERE, tmp_path)
+def test_a_damaged_copy_is_made_anew(small: str, tmp_path: Path) -> None:
+    first = image_layout(small, HERE, tmp_path)
     layers = _digests(first.base(HERE))
     first.layout.joinpath("blobs", layers[0].replace(":", "/")).unlink()
-    assert _digests(image_base(debian, HERE, tmp_path)) == layers
+    assert _digests(image_base(small, HERE, tmp_path)) == layers
     first.layout.joinpath("index.json").write_text("{")
-    assert _digests(image_base(debian, HERE, tmp_path)) == layers
+    assert _digests(image_base(small, HERE, tmp_path)) == layers
 
 
-def test_two_builds_at_once_share_the_copy(debian: str, tmp_path: Path) -> None:
+def test_two_builds_at_once_share_the_copy(small: str, tmp_path: Path) -> None:
     with ThreadPoolExecutor() as threads:
-        one, two = threads.map(lambda _: image_layout(debian, HERE, tmp_path), range(2))
+        one, two = threads.map(lambda _: image_layout(small, HERE, tmp_path), range(2))
     assert one == two
     assert _digests(one.base(HERE)) == _digests(two.base(HERE))
 
@@ -136,46 +141,46 @@ def test_a_reference_in_a_registry_is_pinned_to_the_platforms_manifest(
     pushed: tuple[str, str], tag: str, cache: Path
 ) -> None:
     host, crane = pushed
-    base = image_base(f"{host}/debian:{tag}", HERE, cache)
-    alone = _crane(crane, "digest", "--platform", str(HERE), f"{host}/debian:{tag}")
-    assert base.annotations[NAME] == f"{host}/debian:{tag}"
+    base = image_base(f"{host}/base:{tag}", HERE, cache)
+    alone = _crane(crane, "digest", "--platform", str(HERE), f"{host}/base:{tag}")
+    assert base.annotations[NAME] == f"{host}/base:{tag}"
     if _has_containerd_store():
         assert base.annotations[DIGEST] == alone
-        blobs = json.loads(_crane(crane, "manifest", f"{host}/debian@{alone}"))["layers"]
+        blobs = json.loads(_crane(crane, "manifest", f"{host}/base@{alone}"))["layers"]
         assert _digests(base) == [blob["digest"] for blob in blobs]
     else:  # which knows an image by the digest that it was pulled by
-        assert base.annotations[DIGEST] == _crane(crane, "digest", f"{host}/debian:{tag}")
+        assert base.annotations[DIGEST] == _crane(crane, "digest", f"{host}/base:{tag}")
 
 
 def test_a_reference_with_a_digest_stays_that_image(pushed: tuple[str, str], cache: Path) -> None:
     host, crane = pushed
-    digest = _crane(crane, "digest", f"{host}/debian:one")
-    tagged = image_base(f"{host}/debian:one@{digest}", HERE, cache)
-    assert tagged.annotations == {NAME: f"{host}/debian:one", DIGEST: digest}
-    bare = image_base(f"{host}/debian@{digest}", HERE, cache)
-    assert bare.annotations == {NAME: f"{host}/debian@{digest}", DIGEST: digest}
-    _crane(crane, "validate", "--remote", f"{host}/debian@{digest}")
+    digest = _crane(crane, "digest", f"{host}/base:one")
+    tagged = image_base(f"{host}/base:one@{digest}", HERE, cache)
+    assert tagged.annotations == {NAME: f"{host}/base:one", DIGEST: digest}
+    bare = image_base(f"{host}/base@{digest}", HERE, cache)
+    assert bare.annotations == {NAME: f"{host}/base@{digest}", DIGEST: digest}
+    _crane(crane, "validate", "--remote", f"{host}/base@{digest}")
 
 
 def test_an_index_gives_the_image_for_the_release(pushed: tuple[str, str], cache: Path) -> None:
     host, crane = pushed
     if not _has_containerd_store():
-        run("image", "rm", f"{host}/debian:multi")  # it holds one platform of a name at a time
-    base = image_base(f"{host}/debian:multi", OTHER, cache)
+        run("image", "rm", f"{host}/base:multi")  # it holds one platform of a name at a time
+    base = image_base(f"{host}/base:multi", OTHER, cache)
     assert base.platform == OTHER
     if _has_containerd_store():
-        assert base.annotations[DIGEST] == _crane(crane, "digest", f"{host}/debian:other")
+        assert base.annotations[DIGEST] == _crane(crane, "digest", f"{host}/base:other")
 
 
 @pytest.mark.parametrize("where", ["in Docker", "in a registry", "in an index"])
 def test_a_base_for_another_architecture_is_refused(
-    debian: str, pushed: tuple[str, str], where: str, cache: Path
+    small: str, pushed: tuple[str, str], where: str, cache: Path
 ) -> None:
     host, _ = pushed
     reference, platform = {
-        "in Docker": (debian, OTHER),
-        "in a registry": (f"{host}/debian:one", OTHER),
-        "in an index": (f"{host}/debian:multi", Platform("s390x")),
+        "in Docker": (small, OTHER),
+        "in a registry": (f"{host}/base:one", OTHER),
+        "in an index": (f"{host}/base:multi", Platform("s390x")),
     }[where]
     with pytest.raises(BaseError, match=f"{platform}") as caught:
         image_base(reference, platform, cache)

@@ -140,7 +140,8 @@ def test_so_does_a_release_of_relx(tmp_path: Path) -> None:
             assert ask(RELEASES) == f'[{{"{lab.before}",permanent}}]'
             versions = ask(SPEC)
             assert ask("echo_counter:add(), echo_counter:value().") == "1"
-            done = imagesmith("upgrade", lab.bundle, "--container", running.id, cwd=tmp_path)
+            on_it = ("--watch", "1", "--container", running.id)
+            done = imagesmith("upgrade", lab.bundle, *on_it, cwd=tmp_path)
             assert done.returncode == 0, done.stdout + done.stderr
             assert ask(RELEASES).startswith(f'[{{"{lab.after}",permanent}}')
             assert ask(SPEC) != versions
