@@ -114,7 +114,7 @@ class _Course:
     tell: Callable[[str], None]
 
     def go(self) -> None:
-        """All of them. Raises _Trouble, and DockerError, CompareError if Docker or probe is gone."""
+        """All of them. Raises _Trouble; DockerError or CompareError if Docker or probe is gone."""
         with self._phase(Phase.BEFORE):
             time.sleep(self.setting.settle)
         with self._phase(Phase.CHANGE, "in the change"):
