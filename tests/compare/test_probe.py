@@ -111,7 +111,7 @@ def test_whether_all_connections_are_back_is_told_while_the_load_goes_on(server:
         assert probe.all_live(60)
         all_speak(server)
         load = probe.stop()
-    assert all(client.drops and client.live[-1][1] == load.seconds for client in load.clients)
+    assert all(client.drops and client.live[-1][0] > client.drops[0] for client in load.clients)
 
 
 def test_a_probe_that_is_killed_while_clients_are_waited_for_is_told(server: Server) -> None:
