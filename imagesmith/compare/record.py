@@ -80,6 +80,8 @@ def _crash(load: Load, killed: float, dead: float, ready: float) -> Crash:
     first = min(answered, key=lambda item: item.due + item.seconds)
     stated = [item for item in told if item.state is not None]
     last = {item.server: item.state or 0 for item in stated if item.due < killed}
+    least = min(last.values(), default=0)
     soon = [item.state or 0 for item in stated if dead <= item.due < ready + FIRST_SECONDS]
-    kept = min(soon) >= min(last.values()) if soon and last else None
+    # Below 0 nothing can fall.
+    kept = min(soon) >= least if soon and least else None
     return Crash(first.version, first.due + first.seconds - killed, kept, ready)

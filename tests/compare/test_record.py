@@ -69,6 +69,12 @@ def test_state_that_outlasts_a_crash_is_kept() -> None:
     assert crash.state_kept is True
 
 
+def test_state_that_had_not_grown_is_neither_kept_nor_lost() -> None:
+    crash = record().run(load(answered(9.0, 0), answered(12.0, 0)), []).crash
+    assert crash is not None
+    assert crash.state_kept is None
+
+
 def test_the_smallest_of_all_containers_counts() -> None:
     """One that others outgrow is no loss."""
     before = answered(8.0, 900, server="s1"), answered(9.0, 20, server="s2")
