@@ -167,7 +167,7 @@ def nothing_held(evidence: Evidence) -> Lean | None:
     if not cattle:
         return None
     states = {_word(item, "state") for item in cattle} - {None}
-    if "lost" in states or _worst(cattle[0], "dropped") or _worst(cattle[0], "failed"):
+    if states - {"kept"} or _worst(cattle[0], "dropped") or _worst(cattle[0], "failed"):
         return None
     work = evidence.workload
     if work.path is None and work.hold is None:
@@ -235,6 +235,8 @@ def latency(evidence: Evidence) -> Lean | None:
     if not evidence.cattle:
         return None
     best = evidence.cattle[0]
+    if _worst(best, "failed") or _worst(evidence.hot, "failed"):
+        return None  # of those that were answered, one says nothing of those that were not
     mine, theirs = _number(evidence.hot, "longest_during"), _number(best, "longest_during")
     if mine is None or theirs is None:
         return None
