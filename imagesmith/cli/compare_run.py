@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imagesmith.cli.pets import say
 from imagesmith.compare.balancer import balancer_version, build_balancer
 from imagesmith.compare.conduct import Setting
-from imagesmith.compare.lab import own_label
+from imagesmith.compare.lab import clear_dead, own_label
 from imagesmith.compare.machine import read_machine
 from imagesmith.compare.network import check_network
 from imagesmith.compare.replica import Kind
@@ -52,6 +52,7 @@ def run_all(asked: Asked, build: Callable[[str], Built], history: History | None
 def _prepare(running: Running) -> tuple[str, Machine]:
     """The balancer's image, and where it will run."""
     with closing(connect("compare")) as client:
+        clear_dead(client)  # before the tags of the dead: an image goes when no container has it
         if running.network is not None:
             check_network(client, running.network)
         if running.balancer is None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from docker.client import DockerClient
     from docker.models.containers import Container
 
-__all__ = ["ANY_PORT", "LABEL", "Lab", "open_lab", "own_label", "tail"]
+__all__ = ["ANY_PORT", "LABEL", "Lab", "clear_dead", "open_lab", "own_label", "tail"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -133,8 +133,7 @@ def open_lab(client: DockerClient, network: str | None = None) -> Iterator[Lab]:
 
     Raises DockerError.
     """
-    this = Process.this()
-    _clear_dead(client, this)
+    clear_dead(client)
     id_ = uuid.uuid4().hex[:8]
     labels = own_label()
     lab = Lab(client, id_, network or f"imagesmith-compare-{id_}", labels)
@@ -151,8 +150,8 @@ def open_lab(client: DockerClient, network: str | None = None) -> Iterator[Lab]:
     lab.clear()
 
 
-def _clear_dead(client: DockerClient, this: Process) -> None:
-    """Remove what comparisons left that were killed on this machine."""
+def clear_dead(client: DockerClient) -> None:
+    """Remove what comparisons left that were killed on this machine. Raises DockerError."""
     owners = set()
     with telling("nothing can be looked up"):
         for found in (
@@ -161,7 +160,7 @@ def _clear_dead(client: DockerClient, this: Process) -> None:
             *client.networks.list(filters={"label": LABEL}),
         ):
             owners.add(_labels(found.attrs).get(LABEL, ""))
-    for owner in owners - {str(this)}:
+    for owner in owners - {str(Process.this())}:
         process = _process(owner)
         if process is not None and process.is_here and not process.lives():
             _remove(client, f"{LABEL}={owner}")

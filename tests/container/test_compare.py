@@ -169,7 +169,7 @@ def test_a_new_version_that_never_becomes_ready_is_the_trouble_of_its_runs_alone
     shop: Shop, shop_versions: Mapping[str, Path], haproxy: str, tmp_path: Path
 ) -> None:
     new = break_start(shop_versions["0.2.0"], tmp_path)
-    options = ("--scenario", "rolling", "--scenario", "blue-green", "--ready", "5")
+    options = ("--scenario", "rolling", "--scenario", "blue-green", "--ready", "30")
     secret = ("--env", "GREETING=never")
     done = compare(
         tmp_path, FRONT.format(release=new, port=4000), shop.all, haproxy, *options, *secret
@@ -179,7 +179,7 @@ def test_a_new_version_that_never_becomes_ready_is_the_trouble_of_its_runs_alone
     text = (tmp_path / "comparison/report.json").read_text()
     for item in json.loads(text)["scenarios"]:
         [trouble] = item["troubles"]
-        assert re.match(r"in the change: a container of \S+ is not ready within 5 s$", trouble)
+        assert re.match(r"in the change: a container of \S+ is not ready within 30 s$", trouble)
     # What a container says may tell anything.
     assert "    never" in done.stderr
     assert "GREETING" not in text
