@@ -107,7 +107,8 @@ def _requests() -> Iterator[Figure]:
         "Requests",
         "Requests that were answered with a status other than 2xx or 3xx, not within 10 s, or not "
         f"at all, of those due {_WINDOW}. None is tried again, but for a GET on a kept connection "
-        "that turns out to be closed, which HTTP clients send once more.",
+        "that turns out to be closed, which HTTP clients send once more. None of a load that asks "
+        "for nothing.",
         partial(failed, to_new),
     )
     times = {

@@ -86,9 +86,9 @@ def dropped(window: Window, run: Run) -> float | None:
 
 
 def failed(window: Window, run: Run) -> float | None:
-    """How many of the requests that were due in it failed."""
+    """How many of the requests that were due in it failed; None where nothing is asked for."""
     span = window(run)
-    if span is None:
+    if span is None or not run.load.requests:
         return None
     return sum(request.failure is not None for request in due_in(run, span))
 

@@ -57,8 +57,6 @@ def test_a_load_without_anything_tells_nothing_but_how_long_the_phases_were() ->
     assert told == {
         "change_seconds": Spread(5, 5, 5, 1),
         "back_seconds": Spread(3, 3, 3, 1),
-        "failed": Spread(0, 0, 0, 1),
-        "back_failed": Spread(0, 0, 0, 1),
     }
 
 
