@@ -67,7 +67,7 @@ bench: setup
 
 bench-compare: setup
 	.ci/tools elixir
-	.ci/engine run $(PYTHON) -m bench.compare --repeat 3 --picture docs/images/compare.svg
+	.ci/engine run $(PYTHON) -m bench.compare --picture docs/images/compare.svg
 
 bench-upgrade: setup
 	.ci/tools elixir
