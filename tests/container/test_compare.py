@@ -160,7 +160,8 @@ def test_one_that_never_becomes_ready_is_told(
     done = compare(tmp_path, recipe, shop.all, haproxy, *options)
     assert done.returncode == 1
     assert "is not ready within 3 s" in done.stderr
-    assert re.search(r"The last that it said:\n +\S", done.stderr)
+    # A busy machine has not said a word within 3 s; the test below reads the words.
+    assert re.search(r"The last that it said:(\n +\S| nothing\n)", done.stderr)
     assert "--ready SECONDS" in done.stderr
     assert not (tmp_path / "comparison").exists()
 
