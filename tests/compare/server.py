@@ -157,9 +157,10 @@ class Server:
 
     async def _live(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=False)
+        opened = time.monotonic()  # before the client can know of it
         await socket.prepare(request)
         assert request.transport is not None
-        with self._holding(request.transport), suppress(ConnectionResetError):
+        with self._holding(request.transport, opened), suppress(ConnectionResetError):
             async for message in socket:
                 self._hear(request.transport)
                 await self._free.wait()
@@ -200,9 +201,11 @@ class Server:
             self.held[transport] += 1
 
     @contextmanager
-    def _holding(self, transport: asyncio.BaseTransport) -> Iterator[None]:
+    def _holding(
+        self, transport: asyncio.BaseTransport, opened: float | None = None
+    ) -> Iterator[None]:
         self.held[transport] = 0
-        self.opened.append(time.monotonic())
+        self.opened.append(time.monotonic() if opened is None else opened)
         try:
             yield
         finally:

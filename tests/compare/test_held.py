@@ -59,7 +59,9 @@ def test_a_cut_connection_is_dropped_once_and_comes_again_after_phoenix_s_first_
         assert cut - ROUNDED <= dropped
         before, (again, _) = client.live[:2]
         assert before == (0.0, dropped)
-        assert again >= max(dropped + 0.01, opened) - ROUNDED
+        assert again >= dropped + 0.01 - ROUNDED
+        # The kernel takes a connection before a busy server knows of it.
+        assert again >= opened - 0.1
         assert client.live[-1][1] == pytest.approx(load.seconds)
 
 
