@@ -13,9 +13,12 @@ from typing import IO
 
 from imagesmith.errors import DockerError
 
-__all__ = ["Docker", "ask", "local_endpoint"]
+__all__ = ["Docker", "ask", "endpoint", "is_local", "local_endpoint"]
 
 ANSWER_SECONDS = 10
+NOT_WHOLE = "Error unpacking"
+"""`docker load` exits with 0 after this, and leaves a tag that cannot run (Docker 28.5)."""
+LOCAL = ("unix://", "npipe://")
 
 
 class Docker:
@@ -54,11 +57,8 @@ class Docker:
                 process.kill()
                 raise
             said = process.stdout.read().decode(errors="replace").strip()
-        if process.returncode != 0:
-            raise DockerError(
-                f"docker load failed: {said.splitlines()[-1] if said else 'it said nothing'}",
-                hint="`docker version` tells whether the engine answers.",
-            )
+        if process.returncode != 0 or NOT_WHOLE in said:
+            raise failed_load(said.splitlines()[-1] if said else "it said nothing")
 
     def reference(self, tag: str, digest: str, image_id: str) -> str:
         """What `docker run` takes for a loaded image, and nothing else by this tag.
@@ -70,23 +70,46 @@ class Docker:
         for reference in (f"{tag}@{digest}", image_id):
             if ask("image", "inspect", "--format", "{{.Id}}", reference):
                 return reference
-        raise DockerError(f"docker load said that it was done, but {tag} is not what was sent")
+        raise not_sent(tag)
+
+
+def failed_load(reason: str) -> DockerError:
+    """Why Docker did not take an archive."""
+    return DockerError(
+        f"docker load failed: {reason}",
+        hint="`docker version` tells whether the engine answers.",
+    )
+
+
+def not_sent(tag: str) -> DockerError:
+    """Docker has something else than what it was handed."""
+    return DockerError(f"docker load said that it was done, but {tag} is not what was sent")
+
+
+def is_local(place: str) -> bool:
+    """Whether an endpoint, such as `unix:///var/run/docker.sock`, is of this machine."""
+    return place.startswith(LOCAL)
+
+
+def endpoint() -> str | None:
+    """Where the Docker of DOCKER_HOST or of the current context is; None if nothing says it."""
+    return os.environ.get("DOCKER_HOST") or ask(
+        "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"
+    )
 
 
 def local_endpoint(what: str) -> str:
-    """Where the Docker of DOCKER_HOST or of the current context is, if it is of this machine.
+    """Where Docker is, if it is of this machine.
 
     Raises DockerError, in which `what` is what it is wanted for.
     """
-    place = os.environ.get("DOCKER_HOST") or ask(
-        "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"
-    )
+    place = endpoint()
     if not place:
         raise DockerError(
             f"{what}: there is no Docker here",
             hint="Start it; `docker version` tells whether it answers.",
         )
-    if not place.startswith(("unix://", "npipe://")):
+    if not is_local(place):
         raise DockerError(
             f"{what}: Docker is another machine's ({place})",
             hint="Run imagesmith on that machine: between two, the network would be measured.",

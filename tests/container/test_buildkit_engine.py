@@ -63,9 +63,11 @@ def test_it_loads_every_tag_and_the_image_runs(shop: Shop, tmp_path: Path) -> No
         assert running.get("/")["version"] == "0.1.0"
 
 
-def test_auto_takes_buildkit_for_docker_and_not_for_a_file(shop: Shop, tmp_path: Path) -> None:
+def test_auto_takes_buildkit_neither_for_a_docker_here_nor_for_a_file(
+    shop: Shop, tmp_path: Path
+) -> None:
     loaded = imagesmith("build", shop.web, "--load", "-t", "imagesmith-test-auto:1", cwd=tmp_path)
-    assert "buildkit engine: Docker " in loaded.stderr
+    assert "embedded engine: Docker " in loaded.stderr
     written = imagesmith("build", shop.web, "-o", "type=oci,dest=x.tar", cwd=tmp_path)
     assert "embedded engine: a file needs no Docker" in written.stderr
 

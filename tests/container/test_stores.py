@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tarfile
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from imagesmith.docker.api import LocalDocker
+from imagesmith.docker.client import Docker
+from imagesmith.errors import DockerError
 from tests.container.conftest import imagesmith
 from tests.docker import docker, serving
 from tests.shop import Shop, tool
@@ -37,6 +44,30 @@ def test_the_layers_that_docker_has_are_ours(shop: Shop, tmp_path: Path) -> None
     ours = [line["diff_id"] for line in told if "diff_id" in line]
     found = json.loads(docker("image", "inspect", done.stdout.strip()))[0]
     assert found["RootFS"]["Layers"] == ours
+
+
+def test_an_archive_without_one_of_its_layers_is_never_said_to_be_loaded(
+    shop: Shop, tmp_path: Path
+) -> None:
+    release = shutil.copytree(shop.web, tmp_path / "shop_web", symlinks=True)
+    (release / "new").write_text(str(tmp_path))  # or Docker may have the layer from another test
+    options = ("-t", "imagesmith-test-stores-cut:1", "-o", "type=docker,dest=whole.tar")
+    assert imagesmith("build", release, *options, cwd=tmp_path).returncode == 0
+    with tarfile.open(tmp_path / "whole.tar") as whole, tarfile.open(tmp_path / "cut", "w") as cut:
+        list_of_images = whole.extractfile("manifest.json")
+        assert list_of_images
+        missing = json.load(list_of_images)[0]["Layers"][-1]
+        for member in whole.getmembers():
+            if member.name != missing:
+                cut.addfile(member, whole.extractfile(member))
+    archive = (tmp_path / "cut").read_bytes()
+
+    def write(to: IO[bytes]) -> None:
+        to.write(archive)
+
+    for hand in (Docker(), LocalDocker(os.environ["DOCKER_HOST"])):
+        with pytest.raises(DockerError, match=r"docker load failed: .*(not found|no such file)"):
+            hand.load(write)
 
 
 def test_a_base_that_only_docker_has_carries_a_release(shop: Shop, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagesmith.docker import buildx
+from imagesmith.docker.api import LocalDocker
 from imagesmith.docker.buildx import Build, BuildKit, Tell, run_build
 from imagesmith.docker.client import Docker
 from imagesmith.engine.buildkit import BuildKitEngine
@@ -21,6 +22,8 @@ OLD = BuildKit("20.10.24", (0, 10, 4), "docker", containerd_store=False)
 CLASSIC = BuildKit("26.1.5", (0, 13, 1), "docker", containerd_store=False)
 CONTAINER = BuildKit("26.1.5", (0, 13, 1), "docker-container", containerd_store=False)
 FILE = ArchiveOutput(Path("x.tar"))
+HERE = "unix:///nowhere/docker.sock"
+THERE = "ssh://deploy@build.example"
 
 
 def _quiet(_: str) -> None:
@@ -28,27 +31,39 @@ def _quiet(_: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "output", "engine", "why"),
+    ("place", "found", "output", "engine", "why"),
     [
-        (GOOD, LoadOutput(), "buildkit", "Docker 28.5.2 with buildx 0.29.1 answers"),
-        (GOOD, RegistryOutput(), "embedded", "a registry needs no Docker"),
-        (None, RegistryOutput(), "embedded", "a registry needs no Docker"),
-        (GOOD, FILE, "embedded", "a file needs no Docker"),
-        (None, LoadOutput(), "embedded", "no Docker with buildx answers"),
-        (OLD, LoadOutput(), "embedded", "buildx 0.10.4 is too old: 0.11 is the first"),
+        (THERE, GOOD, LoadOutput(), "buildkit", "Docker 28.5.2 with buildx 0.29.1 answers"),
+        (HERE, GOOD, LoadOutput(), "embedded", "Docker 26.1.5 is on this machine"),
+        (HERE, GOOD, RegistryOutput(), "embedded", "a registry needs no Docker"),
+        (HERE, None, RegistryOutput(), "embedded", "a registry needs no Docker"),
+        (HERE, GOOD, FILE, "embedded", "a file needs no Docker"),
+        (THERE, None, LoadOutput(), "embedded", "no Docker with buildx answers"),
+        (THERE, OLD, LoadOutput(), "embedded", "buildx 0.10.4 is too old: 0.11 is the first"),
     ],
 )
 def test_auto_says_why(
-    monkeypatch: pytest.MonkeyPatch, found: BuildKit | None, output: Output, engine: str, why: str
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    found: BuildKit | None,
+    output: Output,
+    engine: str,
+    why: str,
 ) -> None:
+    monkeypatch.setenv("DOCKER_HOST", place)
     monkeypatch.setattr(buildx, "find_buildkit", lambda: found)
     monkeypatch.setattr(Docker, "version", lambda _: "26.1.5")
+    monkeypatch.setattr(LocalDocker, "version", lambda _: "26.1.5")
     chosen, reason = choose_engine(EngineName.AUTO, [output], _quiet)
     assert chosen.name == engine
     assert reason.startswith(why)
 
 
-def test_where_no_docker_answers_nothing_is_built_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", [HERE, THERE])
+def test_where_no_docker_answers_nothing_is_built_for_it(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", place)
     monkeypatch.setattr(buildx, "find_buildkit", lambda: None)
     monkeypatch.setattr(Docker, "version", lambda _: None)
     every: list[list[Output]] = [[LoadOutput()], [RegistryOutput(), LoadOutput()]]
@@ -58,6 +73,7 @@ def test_where_no_docker_answers_nothing_is_built_for_it(monkeypatch: pytest.Mon
 
 
 def test_what_is_loaded_and_pushed_goes_each_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", THERE)
     monkeypatch.setattr(buildx, "find_buildkit", lambda: GOOD)
     outputs: list[Output] = [LoadOutput(), RegistryOutput()]
     chosen, reason = choose_engine(EngineName.AUTO, outputs, _quiet)
