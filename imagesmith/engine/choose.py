@@ -28,7 +28,7 @@ def choose_engine(
     """The engine, and the reason for it in words.
 
     `auto` takes BuildKit for a Docker on another machine, which then gets only the blobs that it
-    lacks. One on this machine takes a whole archive in less time than BuildKit needs to look at it
+    lacks. One on this machine takes an archive, sooner than BuildKit would take the layers over
     (`make bench`), and the image keeps its digest. A file or a registry needs no Docker. Raises
     DockerError if BuildKit was asked for and is not there.
     """
