@@ -11,30 +11,27 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from typing import IO, cast
 from urllib.parse import quote
 
-from imagesmith.docker.client import ANSWER_SECONDS, NOT_WHOLE, failed_load, not_sent
+from imagesmith.docker.client import ANSWER_SECONDS, NOT_WHOLE, UNIX, failed_load, not_sent
 
-__all__ = ["SCHEME", "LocalDocker"]
-
-SCHEME = "unix://"
+__all__ = ["LocalDocker"]
 
 
 class LocalDocker:
     """A Docker behind a socket (`unix:///var/run/docker.sock`)."""
 
     def __init__(self, place: str) -> None:
-        self._path = place.removeprefix(SCHEME)
+        self._path = place.removeprefix(UNIX)
 
     def version(self) -> str | None:
         """The version of the engine, or None if none answers."""
         try:
-            with self._ask("/version") as answer:
-                found = json.loads(answer.read())
-        except (OSError, http.client.HTTPException, ValueError):
+            found = json.loads(self._ask("/version") or b"null")
+        except ValueError:
             return None
         return str(found.get("Version")) if isinstance(found, dict) else None
 
@@ -65,16 +62,19 @@ class LocalDocker:
     def reference(self, tag: str, digest: str, image_id: str) -> str:
         """See `client.Docker.reference`."""
         for reference in (f"{tag}@{digest}", image_id):
-            with self._ask(f"/images/{quote(reference)}/json") as answer:
-                if answer.status == http.client.OK:
-                    return reference
+            if self._ask(f"/images/{quote(reference)}/json"):
+                return reference
         raise not_sent(tag)
 
-    @contextmanager
-    def _ask(self, path: str) -> Iterator[http.client.HTTPResponse]:
-        with closing(_Connection(self._path)) as connection:
-            connection.request("GET", path)
-            yield connection.getresponse()
+    def _ask(self, path: str) -> bytes | None:
+        """As `client.ask`: what Docker answers; None for an error, or if it does not."""
+        try:
+            with closing(_Connection(self._path)) as connection:
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                return answer.read() if answer.status == http.client.OK else None
+        except (OSError, http.client.HTTPException):
+            return None
 
 
 class _Connection(http.client.HTTPConnection):

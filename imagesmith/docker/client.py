@@ -18,7 +18,8 @@ __all__ = ["Docker", "ask", "endpoint", "is_local", "local_endpoint"]
 ANSWER_SECONDS = 10
 NOT_WHOLE = "Error unpacking"
 """`docker load` exits with 0 after this, and leaves a tag that cannot run (Docker 28.5)."""
-LOCAL = ("unix://", "npipe://")
+UNIX = "unix://"
+LOCAL = (UNIX, "npipe://")
 
 
 class Docker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from imagesmith.docker.client import Docker, endpoint, is_local
+from imagesmith.docker.client import UNIX, Docker, endpoint, is_local
 from imagesmith.engine.embedded import EmbeddedEngine, user_registry
 from imagesmith.engine.engine import Engine, LoadOutput, Output, RegistryOutput
 from imagesmith.engine.name import EngineName
@@ -39,8 +39,7 @@ def choose_engine(
     if name is EngineName.AUTO and LoadOutput() not in outputs:
         return embedded, f"a {'registry' if pushes else 'file'} needs no Docker"
 
-    place = endpoint() or ""
-    if name is EngineName.AUTO and is_local(place):
+    if name is EngineName.AUTO and is_local(place := endpoint() or ""):
         docker = _here(place)
         version = docker.version()
         if version is None:
@@ -73,9 +72,9 @@ def choose_engine(
 
 def _here(place: str) -> Docker | LocalDocker:
     """A Docker on this machine: by its socket, or where that is none of Unix, by the command."""
-    from imagesmith.docker.api import SCHEME, LocalDocker
+    from imagesmith.docker.api import LocalDocker
 
-    return LocalDocker(place) if place.startswith(SCHEME) else Docker()
+    return LocalDocker(place) if place.startswith(UNIX) else Docker()
 
 
 def _no_docker() -> DockerError:

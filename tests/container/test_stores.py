@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import IO
 import pytest
 
 from imagesmith.docker.api import LocalDocker
-from imagesmith.docker.client import Docker
+from imagesmith.docker.client import Docker, local_endpoint
 from imagesmith.errors import DockerError
 from tests.container.conftest import imagesmith
 from tests.docker import docker, serving
@@ -65,7 +64,7 @@ def test_an_archive_without_one_of_its_layers_is_never_said_to_be_loaded(
     def write(to: IO[bytes]) -> None:
         to.write(archive)
 
-    for hand in (Docker(), LocalDocker(os.environ["DOCKER_HOST"])):
+    for hand in (Docker(), LocalDocker(local_endpoint("this test"))):
         with pytest.raises(DockerError, match=r"docker load failed: .*(not found|no such file)"):
             hand.load(write)
 
